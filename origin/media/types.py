@@ -1,0 +1,259 @@
+"""Values that cross the border between the origin and its workers. All of them pickle."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+
+from manifests.color import Color
+from manifests.ladder import RenditionPlan
+from manifests.timeline import SegmentFacts, SegmentSpan, TrackSpan
+
+
+class Container(StrEnum):
+    """Demuxers that we pin; the value is FFmpeg's name for it."""
+
+    MPEGTS = "mpegts"
+    MP4 = "mov"
+    MATROSKA = "matroska"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRange:
+    """A byte range of a local file. `length` None means to its end."""
+
+    path: str
+    offset: int = 0
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HlsBody:
+    """One segment of an HLS title, and the segments before it that its decoding borrows from."""
+
+    name: str
+    """How to name it in errors: path within the library."""
+    container: Container
+    body: FileRange
+    init: FileRange | None = None
+    preroll: tuple[FileRange, ...] = ()
+    """In playlist order, same init segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileBody:
+    """One segment of a media file."""
+
+    name: str
+    container: Container
+    path: str
+    span: SegmentSpan
+    previous: SegmentSpan | None = None
+    """Where decoding begins when `span.leading`."""
+    offset_seconds: int = 0
+    """Added to every timestamp on output, so that none is negative (see FileFacts)."""
+
+
+SegmentSource = HlsBody | FileBody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """The video stream of a source, from its headers and first frames."""
+
+    stream_index: int
+    codec: str
+    """FFmpeg's name: h264, hevc, vp9, av1, mpeg2video."""
+    codecs: str
+    """RFC 6381 string, empty where there is none to give (mpeg2video)."""
+    width: int
+    height: int
+    sar: Fraction
+    frame_rate: Fraction
+    """Average; for variable frame rate the nearest that describes it."""
+    time_base: Fraction
+    color: Color
+    bit_depth: int
+    interlaced: bool
+    reorders: bool
+    """Every DTS lies at least one frame before the PTS of the same rank: B-frames may be used."""
+    rotation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioFacts:
+    """One audio stream."""
+
+    stream_index: int
+    codec: str
+    codecs: str
+    """RFC 6381 string of what is *served* (`mp4a.40.2` where it becomes AAC)."""
+    copied: bool
+    """Whether packets go through byte for byte; else they become AAC (law 2)."""
+    sample_rate: int
+    channels: int
+    time_base: Fraction
+    language: str | None
+    title: str | None
+    is_default: bool
+    peak_bandwidth: int
+    """Largest rate of a segment, bits per second."""
+    spans: tuple[TrackSpan, ...] = ()
+    """Media files only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HlsFacts:
+    """An inspected HLS media playlist: its streams, and one row per segment."""
+
+    video: VideoFacts
+    audio: tuple[AudioFacts, ...]
+    segments: tuple[SegmentFacts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """An inspected media file."""
+
+    container: Container
+    video: VideoFacts
+    audio: tuple[AudioFacts, ...]
+    spans: tuple[SegmentSpan, ...]
+    duration_seconds: float
+    video_peak_bandwidth: int
+    """Largest rate of a remuxed source segment's video, bits per second, container included."""
+    video_average_bandwidth: int
+    offset_seconds: int
+    """Whole seconds added to all timestamps so that no DTS and no audio priming is negative."""
+
+
+# Jobs: what a worker is asked. Results: what it answers. One result type per job type.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectHls:
+    """→ HlsFacts. Reads every segment's packets without decoding (first frames excepted)."""
+
+    name: str
+    segments: tuple[HlsBody, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectFile:
+    """→ FileFacts."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareRendition:
+    """→ Prepared: parameter sets and init segment, known before any frame is encoded."""
+
+    plan: RenditionPlan
+    source: SegmentSource
+    """The first segment, whose audio tracks and display matrix the fMP4 init segment carries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What all segments of a produced variant have in common."""
+
+    extradata: bytes
+    """The encoder's SPS and PPS, Annex B."""
+    codecs: str
+    """`avc1.PPCCLL` read from the SPS."""
+    init: bytes | None
+    """fMP4 init segment; None for MPEG-TS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProduceSegment:
+    """→ Produced. The one-segment pipeline."""
+
+    plan: RenditionPlan
+    source: SegmentSource
+    prepared: Prepared
+    sequence_number: int
+    duration_seconds: float
+    """EXTINF, which BANDWIDTH is measured against."""
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemuxVideo:
+    """→ Produced. The source's own video of one segment of a media file, as CMAF."""
+
+    source: FileBody
+    stream_index: int
+    sequence_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageAudio:
+    """→ Produced. One segment of an audio rendition of a media file, as CMAF."""
+
+    name: str
+    path: str
+    container: Container
+    audio: AudioFacts
+    span_index: int
+    offset_seconds: int
+    sequence_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInit:
+    """→ Produced. The CMAF init segment of one stream of a media file."""
+
+    name: str
+    path: str
+    container: Container
+    stream_index: int
+    copied: bool
+    """False: the init of the AAC that the stream becomes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """→ Measured. Upscale and encode synthetic frames as fast as this machine can."""
+
+    model: str
+    width: int
+    height: int
+    frames: int
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Steady-state frames per second of decode-free upscaling and encoding together."""
+
+    frames_per_second: float
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Produced:
+    """A checked body, and what it cost."""
+
+    body: bytes
+    frames: int = 0
+    first_pts: int = 0
+    last_pts: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage: fetch, decode, upscale, encode, mux."""
+
+
+Job = (
+    InspectHls
+    | InspectFile
+    | PrepareRendition
+    | ProduceSegment
+    | RemuxVideo
+    | PackageAudio
+    | BuildInit
+    | Measure
+)
+Result = HlsFacts | FileFacts | Prepared | Produced | Measured
