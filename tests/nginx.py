@@ -1,0 +1,79 @@
+"""nginx, as a static server to compare with or as a caching proxy in front of the origin."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.tools import free_port, require, stopping, wait_for_port
+
+_CONFIGURATION = """\
+{user}
+daemon off;
+worker_processes {workers};
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  default_type application/octet-stream;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  {http}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      {location}
+    }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def static_server(folder: Path, root: Path, *, workers: int = 1) -> Iterator[str]:
+    """Serves `root`; `folder` is scratch space. Yields the base URL."""
+    with _running(folder, workers=workers, http="", location=f"root {root};") as url:
+        yield url
+
+
+@contextmanager
+def caching_proxy(folder: Path, upstream: str, *, workers: int = 1) -> Iterator[str]:
+    """Caches what `upstream` (a base URL) answers, with nginx's defaults. Yields the base URL."""
+    http = f"proxy_cache_path {folder}/cache keys_zone=segments:1m;"
+    location = f"""proxy_pass {upstream};
+      proxy_cache segments;
+      proxy_http_version 1.1;
+      add_header X-Proxy-Cache $upstream_cache_status;"""
+    with _running(folder, workers=workers, http=http, location=location) as url:
+        yield url
+
+
+@contextmanager
+def _running(folder: Path, *, workers: int, http: str, location: str) -> Iterator[str]:
+    port = free_port()
+    file = folder / "nginx.conf"
+    file.write_text(
+        _CONFIGURATION.format(
+            user="user root;" if os.geteuid() == 0 else "",
+            workers=workers,
+            folder=folder,
+            http=http,
+            port=port,
+            location=location,
+        )
+    )
+    process = subprocess.Popen(
+        [require("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(file)],
+        text=True,
+        start_new_session=True,
+    )
+    with stopping(process):
+        wait_for_port(port, process)
+        yield f"http://127.0.0.1:{port}"
