@@ -176,6 +176,21 @@ def build_init(tracks: Sequence[Track]) -> bytes:
     return kinds + box(b"moov", header, *traks, box(b"mvex", *extends))
 
 
+def vpcc(track: Track) -> bytes:
+    """The content of the `vpcC` box of a VP9 track, which no demuxer hands out.
+
+    Raises:
+        ProductionError: FFmpeg cannot describe it.
+    """
+    trak = _trak(track, 1)
+    table = boxes.find(trak, b"trak", b"mdia", b"minf", b"stbl", b"stsd") or b""
+    entry = table[16:]  # after the header of stsd and its count
+    record = next((child for child in boxes.walk(entry, 86) if child.kind == b"vpcC"), None)
+    if record is None:
+        raise ProductionError("FFmpeg wrote no vpcC box")
+    return entry[record.body : record.end]
+
+
 def _trak(track: Track, number: int) -> bytes:
     trak = boxes.find(_ffmpeg_init(track), b"moov", b"trak")
     if trak is None:
