@@ -2,16 +2,36 @@
 
 import hashlib
 import json
+import math
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Literal
 
-from manifests.color import Color
+from manifests.codecs import h264_level, is_video_codec, split_codecs
+from manifests.color import Color, output_color
+from manifests.errors import ManifestError
+from manifests.types import Variant
 
 PIPELINE_VERSION = 1
 """Raised whenever the same plan would give other bytes."""
 
+IDENTITY = "identity"
+"""The model of a variant that only changes the codec."""
+
 ContainerKind = Literal["mpegts", "fmp4"]
+
+_MAX_PIXELS = 8192 * 4320
+_SPEC = re.compile(
+    r"(?:(?P<scale>[0-9]{1,2}(?:\.[0-9]{1,3})?)x|(?P<height>[0-9]{2,4})p)"
+    r":(?P<model>[a-z0-9][a-z0-9._-]*)(?P<options>(?::[a-z]+=[a-z0-9]+)*)"
+)
+_EXPECTED = "expected auto, or TARGET:MODEL[:noise=0..3] such as 2x:anime4k-m or 1080p:lanczos"
+_ANCHOR_BITS, _ANCHOR_PIXELS, _EXPONENT = 4_000_000, 1280 * 720 * 24, 0.75
+_SUB_GOP_SECONDS = 2
+_VBV_INITIAL = Fraction(9, 10)  # x264's default occupancy
+_AUDIO_PACKETS = 50  # a second, at most, of the codecs that HLS knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +70,218 @@ class RenditionPlan:
         """First 16 hexadecimal digits of the SHA-256 over every field."""
         text = json.dumps(asdict(self), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenditionSpec:
+    """What a user asks to be offered. Neither scale nor height: `auto`."""
+
+    scale: Fraction | None = None
+    height: int | None = None
+    model: str = ""
+    """A model of `sr`; options that choose other weights are part of it (`…-noise1`)."""
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the machine's capability decides."""
+        return self.scale is None and self.height is None
+
+    @classmethod
+    def parse(cls, text: str) -> "RenditionSpec":
+        """Read `2x:anime4k-m`, `1080p:waifu2x-upconv7:noise=1` or `auto`.
+
+        Raises:
+            ManifestError: One line that says what was expected.
+        """
+        if text == "auto":
+            return cls()
+        found = _SPEC.fullmatch(text)
+        if not found:
+            raise ManifestError(f"rendition {text!r}: {_EXPECTED}")
+        scale = Fraction(found["scale"]) if found["scale"] else None
+        height = int(found["height"]) if found["height"] else None
+        if scale is not None and not 1 < scale <= 8:
+            raise ManifestError(f"rendition {text!r}: expected a scale above 1x and up to 8x")
+        if height is not None and not (height % 2 == 0 and 16 <= height <= 4320):
+            raise ManifestError(f"rendition {text!r}: expected an even height from 16p to 4320p")
+        model = found["model"] + _model_suffix(text, found["options"])
+        return cls(scale=scale, height=height, model=model)
+
+
+def _model_suffix(text: str, options: str) -> str:
+    suffix = ""
+    for option in filter(None, options.split(":")):
+        key, _, value = option.partition("=")
+        if key in ("codec", "when"):
+            raise ManifestError(f"rendition {text!r}: {option} is not supported yet")
+        if key != "noise" or value not in ("0", "1", "2", "3") or suffix:
+            raise ManifestError(f"rendition {text!r}: {_EXPECTED}")
+        suffix = f"-noise{value}"
+    return suffix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A spec applied to a source: coded size of the output in luma samples."""
+
+    spec: RenditionSpec
+    width: int
+    height: int
+
+    @property
+    def rendition_id(self) -> str:
+        """The id of the variant that it becomes."""
+        return rendition_id(self.spec.model, self.height)
+
+
+def rendition_id(model: str, height: int) -> str:
+    """How URLs and STABLE-VARIANT-ID call a produced variant."""
+    if model == IDENTITY:
+        return f"same-{height}p"
+    return f"up-{height}p-{re.sub('[^a-z0-9._-]', '-', model.lower())}"
+
+
+def target_size(
+    spec: RenditionSpec, width: int, height: int, sar: Fraction = Fraction(1)
+) -> tuple[int, int]:
+    """Coded output size, even; the SAR stays the source's, and so does the shape of the picture.
+
+    Args:
+        spec: Not `auto`.
+        width: Of the source, coded luma samples.
+        height: Of the source.
+        sar: Of the source; it does not change the size, since width and height scale alike.
+
+    Raises:
+        ManifestError: The spec is `auto`, or the SAR is not positive.
+    """
+    if sar <= 0 or spec.is_auto:
+        raise ManifestError(f"no size for {spec} with a sample aspect ratio of {sar}")
+    factor = Fraction(spec.height, height) if spec.height else spec.scale or Fraction(1)
+    return nearest_even(width * factor), nearest_even(height * factor)
+
+
+def nearest_even(length: Fraction | int) -> int:
+    """The nearest even length of at least 2; of two as near, the smaller."""
+    return max(2, -(-(length - 1) // 2) * 2)
+
+
+def offered(
+    specs: Iterable[RenditionSpec],
+    width: int,
+    height: int,
+    existing_heights: Iterable[int] = (),
+    *,
+    sar: Fraction = Fraction(1),
+) -> tuple[Target, ...]:
+    """The targets worth offering for a source of a coded size, in the order of the specs.
+
+    A target at or below the source's height, or a height that exists already, is dropped; so are
+    one that another spec gave already, and one larger than H.264 can hold.
+    """
+    ceiling = max([height, *existing_heights])
+    targets: dict[str, Target] = {}
+    for spec in specs:
+        new_width, new_height = target_size(spec, width, height, sar)
+        target = Target(spec=spec, width=new_width, height=new_height)
+        if new_height > ceiling and new_width * new_height <= _MAX_PIXELS:
+            targets.setdefault(target.rendition_id, target)
+    return tuple(targets.values())
+
+
+def pick_source(variants: Sequence[Variant]) -> Variant | None:
+    """The variant to upscale: the tallest with SDR video, then the one of the highest bandwidth.
+
+    Where no RESOLUTION is given, the bandwidth alone decides. None if nothing is SDR video.
+    """
+    video = [variant for variant in variants if _is_sdr_video(variant)]
+    return max(video, key=_rank, default=None)
+
+
+def _rank(variant: Variant) -> tuple[int, int]:
+    return (variant.resolution[1] if variant.resolution else 0, variant.bandwidth)
+
+
+def _is_sdr_video(variant: Variant) -> bool:
+    formats = split_codecs(variant.codecs)
+    has_video = variant.resolution is not None or not formats or any(map(is_video_codec, formats))
+    return has_video and variant.video_range in (None, "SDR")
+
+
+def video_maxrate(width: int, height: int, frame_rate: Fraction) -> int:
+    """VBV rate in bits per second: 4 Mbit/s at 1280x720@24, by the power of 0.75 of the pixels."""
+    pixels = float(width * height * frame_rate)
+    return round(_ANCHOR_BITS / 1000 * math.pow(pixels / _ANCHOR_PIXELS, _EXPONENT)) * 1000
+
+
+def container_bandwidth(
+    container: ContainerKind, media_bandwidth: int, frame_rate: Fraction
+) -> int:
+    """Bits per second of elementary streams once they are muxed, at most."""
+    packets = frame_rate + _AUDIO_PACKETS
+    if container == "mpegts":  # headers, then the stuffing of each PES packet's end, PAT and PMT
+        return round(media_bandwidth * Fraction(106, 100) + 188 * 8 * (packets + 20))
+    return round(media_bandwidth * Fraction(101, 100) + 16 * 8 * packets) + 4_000
+
+
+def plan_rendition(
+    *,
+    model: str,
+    model_digest: str,
+    source_digest: str,
+    container: ContainerKind,
+    width: int,
+    height: int,
+    source_height: int,
+    sar: Fraction,
+    frame_rate: Fraction,
+    time_base: Fraction,
+    source_color: Color,
+    b_frames: int = 0,
+    audio_peak_bandwidth: int = 0,
+) -> RenditionPlan:
+    """Decide everything about a produced variant.
+
+    Args:
+        model: Of `sr`, or `IDENTITY`.
+        model_digest: Of the model's weights and code.
+        source_digest: Of the source's content.
+        container: The source variant's.
+        width: Of the output, coded luma samples, even.
+        height: Of the output, even.
+        source_height: Coded, tells what unspecified colour means.
+        sar: Of the source, and so of the output.
+        frame_rate: Frames per second; the largest that is sustained, for variable ones.
+        time_base: Of the source's video timestamps, which the output keeps.
+        source_color: As tagged.
+        b_frames: Consecutive B-frames that the source's own delay leaves room for.
+        audio_peak_bandwidth: Of the audio that is muxed in or played with it, bits per second.
+
+    Raises:
+        ManifestError: The source is HDR, or no H.264 level holds the output.
+    """
+    if not source_color.is_sdr:
+        raise ManifestError("HDR video (PQ or HLG) is not supported yet")
+    maxrate = video_maxrate(width, height, frame_rate)
+    average = container_bandwidth(container, maxrate + audio_peak_bandwidth, frame_rate)
+    burst = maxrate * _VBV_INITIAL / _SUB_GOP_SECONDS
+    peak = container_bandwidth(container, maxrate + round(burst) + audio_peak_bandwidth, frame_rate)
+    return RenditionPlan(
+        rendition_id=rendition_id(model, height),
+        model=model,
+        model_digest=model_digest,
+        source_digest=source_digest,
+        container=container,
+        width=width,
+        height=height,
+        sar=sar,
+        frame_rate=frame_rate,
+        time_base=time_base,
+        source_color=source_color.resolved(source_height),
+        color=output_color(source_color, source_height=source_height, height=height),
+        level=h264_level(width, height, frame_rate, maxrate),
+        maxrate=maxrate,
+        b_frames=b_frames,
+        bandwidth=peak,
+        average_bandwidth=average,
+    )
