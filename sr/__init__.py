@@ -1,5 +1,34 @@
 """Tensors in, tensors out: models, weights, resampling, colour and the engine that runs them.
 
 `load_model` gives the plain network for research; `open_upscaler` the fast path on planes that
-the origin uses. No av, no HTTP, no playlists here.
+the origin uses. No av, no HTTP, no playlists here. Importing this package imports neither torch nor
+numba.
 """
+
+from sr.engine import (
+    list_models,
+    load_model,
+    model_digest,
+    open_upscaler,
+    resolve_device,
+    warm_up,
+)
+from sr.errors import UpscalerError
+from sr.models.descriptor import Model
+from sr.types import Matrix, ModelInfo, Planes, Signal, Upscaler
+
+__all__ = [
+    "Matrix",
+    "Model",
+    "ModelInfo",
+    "Planes",
+    "Signal",
+    "Upscaler",
+    "UpscalerError",
+    "list_models",
+    "load_model",
+    "model_digest",
+    "open_upscaler",
+    "resolve_device",
+    "warm_up",
+]

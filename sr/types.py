@@ -10,8 +10,10 @@ Matrix = Literal["bt601", "bt709", "bt2020"]
 
 
 class Planes(NamedTuple):
-    """One 8-bit 4:2:0 frame: `y` is (H, W), `u` and `v` are (ceil(H/2), ceil(W/2)), uint8,
-    C-contiguous rows (the row stride may be larger than the width)."""
+    """One 8-bit 4:2:0 frame: `y` is (H, W), `u` and `v` are (ceil(H/2), ceil(W/2)), uint8.
+
+    Rows are C-contiguous (the row stride may be larger than the width).
+    """
 
     y: NDArray[np.uint8]
     u: NDArray[np.uint8]
@@ -20,8 +22,10 @@ class Planes(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Size and meaning of planes; `width` and `height` in luma samples. Chroma is sited left, as
-    in MPEG-2 and H.264."""
+    """Size and meaning of planes; `width` and `height` in luma samples.
+
+    Chroma is sited left, as in MPEG-2 and H.264.
+    """
 
     width: int
     height: int

@@ -1,0 +1,127 @@
+"""The CPU path: numba kernels on planes, one frame per call, as many callers as threads."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr.color import codes_from_codes
+from sr.kernels.resample import convert_chroma, convert_luma, resample_plane
+from sr.planes import check_planes, plane_shapes, whole_rows
+from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, luma_grid_taps, make_taps
+from sr.types import Planes, Signal
+
+Plane = NDArray[np.uint8] | NDArray[np.float32]
+ROUND = np.float32(0.5)
+"""Added before truncating to uint8: nearest, halves up."""
+
+
+class PlaneResampler:
+    """One plane to another size. Stateless after construction: threads may share it."""
+
+    def __init__(
+        self, kernel: Kernel, source: Signal, target: Signal, siting: tuple[Siting, Siting]
+    ) -> None:
+        x = make_taps(kernel, source.width, target.width, siting[0])
+        y = make_taps(kernel, source.height, target.height, siting[1])
+        self._copies = x.is_copy and y.is_copy
+        self._width, self._height = (
+            -(-size // s.step)
+            for size, s in zip((source.width, source.height), siting, strict=True)
+        )
+        self._vertical = (y.first, y.weights)
+        self._horizontal = (x.first, np.ascontiguousarray(x.weights.T), x.doubles)
+        self._edge = _reach(x, self._width)
+        self._shape = (y.first.size, x.first.size)
+
+    def __call__(self, plane: Plane) -> NDArray[np.uint8]:
+        """Resize whole rows (columns beyond the width are ignored) and round."""
+        if self._copies and plane.dtype == np.uint8:
+            return np.array(plane[:, : self._width], np.uint8)
+        out = np.empty(self._shape, np.uint8)
+        axes = (*self._vertical, *self._horizontal)
+        resample_plane(plane, self._width, self._height, *axes, self._edge, ROUND, out)
+        return out
+
+
+class ChromaPath:
+    """Both chroma planes to another size, matrix and range."""
+
+    def __init__(self, kernel: Kernel, source: Signal, target: Signal) -> None:
+        self._resample = PlaneResampler(kernel, source, target, (CHROMA_X, CHROMA_Y))
+        self._shape = plane_shapes(source)[1]
+        rows = codes_from_codes(source, target)[1:3, 1:]
+        self._maps = None if np.array_equal(rows, np.eye(4)[1:3, 1:]) else rows.astype(np.float32)
+
+    def __call__(
+        self, u: NDArray[np.uint8], v: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Convert whole rows of Cb and Cr."""
+        if self._maps is None:
+            return self._resample(u), self._resample(v)
+        converted = [np.empty(self._shape, np.float32) for _ in self._maps]
+        for coefficients, plane in zip(self._maps, converted, strict=True):
+            convert_chroma(u, v, coefficients, plane)
+        return self._resample(converted[0]), self._resample(converted[1])
+
+
+class LumaConverter:
+    """Luma to another matrix or range at its own size: (H, W) float32, unrounded."""
+
+    def __init__(self, source: Signal, target: Signal) -> None:
+        x, y = luma_grid_taps(source.width, CHROMA_X), luma_grid_taps(source.height, CHROMA_Y)
+        self._taps = (x.first, x.weights, y.first, y.weights)
+        self._shape = plane_shapes(source)[0]
+        self._map = codes_from_codes(source, target)[0].astype(np.float32)
+
+    @property
+    def needed(self) -> bool:
+        """Whether luma changes at all."""
+        return not np.array_equal(self._map, np.eye(4)[0])
+
+    def __call__(
+        self, y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """Convert whole rows."""
+        out = np.empty(self._shape, np.float32)
+        convert_luma(y, u, v, *self._taps, self._map, out)
+        return out
+
+
+LumaPath = Callable[[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
+"""Whole rows of Y, Cb and Cr of a frame to its luma in the target signal."""
+
+
+def resampling_luma(kernel: Kernel, source: Signal, target: Signal) -> LumaPath:
+    """Luma by plain interpolation."""
+    convert = LumaConverter(source, target)
+    resample = PlaneResampler(kernel, source, target, (LUMA, LUMA))
+
+    def luma(y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return resample(convert(y, u, v) if convert.needed else y)
+
+    return luma
+
+
+class CpuUpscaler:
+    """`Upscaler` of a luma path and a chroma path, both safe to share between threads."""
+
+    batch = 1
+
+    def __init__(self, luma: LumaPath, chroma: ChromaPath, source: Signal, threads: int) -> None:
+        self.concurrency = threads
+        self._luma, self._chroma, self._source = luma, chroma, source
+
+    def __call__(self, frames: list[Planes]) -> list[Planes]:
+        """Upscale frames one after the other."""
+        return [self._upscale(frame) for frame in frames]
+
+    def _upscale(self, frame: Planes) -> Planes:
+        check_planes(frame, self._source)
+        y, u, v = (whole_rows(plane) for plane in frame)
+        return Planes(self._luma(y, u, v), *self._chroma(u, v))
+
+
+def _reach(taps: Taps, size: int) -> int:
+    first, last = int(taps.first.min()), int(taps.first.max()) + int(taps.weights.shape[1])
+    return max(-first, last - size, 0)

@@ -1,0 +1,5 @@
+"""Numba kernels of the CPU path: nogil, cached on disk, no threads of their own.
+
+Without fastmath, and with explicit fused multiply-adds where they count, so that every machine
+computes the same bits (law 4 of the design: same input, same bytes).
+"""

@@ -1,0 +1,176 @@
+"""The torch path: the reference of the CPU kernels, and what runs on a GPU.
+
+Planes go up as uint8, everything happens on the device, planes come down as uint8. Shapes are
+static: every batch is computed full, so that a frame's result does not depend on how many came
+with it, and a CUDA graph can replay the whole of it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sr.color import Affine, codes_from_codes
+from sr.errors import UpscalerError
+from sr.planes import check_planes, plane_shapes
+from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, luma_grid_taps, make_taps
+from sr.types import Planes, Signal
+
+FrameFunction = Callable[
+    [torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+]
+"""Y, Cb and Cr planes to those of the target, all NHW uint8 on the device."""
+TensorFunction = Callable[[torch.Tensor], torch.Tensor]
+_WARM_RUNS = 3
+
+
+def axis_resampler(taps: Taps, size: int, dim: int, device: str) -> TensorFunction:
+    """A function that resizes the dimension `dim`, of `size` samples, of float32 tensors."""
+    count = taps.weights.shape[1]
+    offsets = np.clip(taps.first[None] + np.arange(count)[:, None], 0, size - 1)
+    indices = torch.from_numpy(offsets.astype(np.int64)).to(device)
+    trailing = (-1,) + (1,) * (-1 - dim)
+    weights = [torch.from_numpy(w.copy()).to(device).view(trailing) for w in taps.weights.T]
+
+    def resample(x: torch.Tensor) -> torch.Tensor:
+        total = x.index_select(dim, indices[0]) * weights[0]
+        for k in range(1, count):
+            total = total + x.index_select(dim, indices[k]) * weights[k]
+        return total
+
+    return resample
+
+
+def plane_resampler(
+    kernel: Kernel,
+    source: Signal,
+    target: Signal,
+    device: str,
+    siting: tuple[Siting, Siting] = (LUMA, LUMA),
+) -> TensorFunction:
+    """A function that resizes ...HW float32: vertically, then horizontally."""
+    columns, rows = (
+        -(-size // s.step) for size, s in zip((source.width, source.height), siting, strict=True)
+    )
+    x = make_taps(kernel, source.width, target.width, siting[0])
+    y = make_taps(kernel, source.height, target.height, siting[1])
+    vertical = axis_resampler(y, rows, -2, device)
+    horizontal = axis_resampler(x, columns, -1, device)
+    return lambda planes: horizontal(vertical(planes))
+
+
+def chroma_to_luma_grid(source: Signal, device: str) -> TensorFunction:
+    """A function that brings NHW chroma to the size of its own luma, left siting respected."""
+    rows, columns = plane_shapes(source)[1]
+    y, x = luma_grid_taps(source.height, CHROMA_Y), luma_grid_taps(source.width, CHROMA_X)
+    vertical = axis_resampler(y, rows, -2, device)
+    horizontal = axis_resampler(x, columns, -1, device)
+    return lambda planes: horizontal(vertical(planes))
+
+
+def affine(row: Affine, *planes: torch.Tensor) -> torch.Tensor:
+    """`row[0] * planes[0] + ... + row[-1]`, skipping zeros."""
+    total = torch.full_like(planes[0], float(row[-1]))
+    for weight, plane in zip(row[:-1], planes, strict=True):
+        if weight:
+            total = total + float(np.float32(weight)) * plane
+    return total
+
+
+def chroma_converter(kernel: Kernel, source: Signal, target: Signal, device: str) -> FrameFunction:
+    """A function of (Y, Cb, Cr) uint8 that returns Y untouched and chroma in the target signal."""
+    resample = plane_resampler(kernel, source, target, device, (CHROMA_X, CHROMA_Y))
+    maps = codes_from_codes(source, target)[1:3, 1:]
+
+    def convert(
+        y: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        cb, cr = u.float(), v.float()
+        u_row, v_row = maps
+        return (
+            y,
+            quantise(resample(affine(u_row, cb, cr))),
+            quantise(resample(affine(v_row, cb, cr))),
+        )
+
+    return convert
+
+
+def quantise(codes: torch.Tensor) -> torch.Tensor:
+    """To uint8: nearest, halves up, as the CPU kernels do."""
+    return (codes + 0.5).clamp(0, 255).to(torch.uint8)
+
+
+def resampling_frames(kernel: Kernel, source: Signal, target: Signal, device: str) -> FrameFunction:
+    """Plain interpolation of whole frames."""
+    grid = chroma_to_luma_grid(source, device)
+    resample = plane_resampler(kernel, source, target, device)
+    chroma = chroma_converter(kernel, source, target, device)
+    row = codes_from_codes(source, target)[0]
+
+    def frames(
+        y: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        luma = affine(row, y.float(), grid(u.float()), grid(v.float()))
+        _, cb, cr = chroma(y, u, v)
+        return quantise(resample(luma)), cb, cr
+
+    return frames
+
+
+class TorchUpscaler:
+    """`Upscaler` of a frame function on a torch device. One call at a time."""
+
+    concurrency = 1
+
+    def __init__(self, frames: FrameFunction, source: Signal, device: str, batch: int) -> None:
+        self.batch = batch
+        self._source = source
+        self._cuda = torch.device(device).type == "cuda"
+        luma, chroma = plane_shapes(source)
+        self._host = tuple(
+            torch.zeros((batch, *shape), dtype=torch.uint8, pin_memory=self._cuda)
+            for shape in (luma, chroma, chroma)
+        )
+        self._inputs = tuple(plane.to(device) for plane in self._host)
+        self._run = self._captured(frames) if self._cuda else lambda: frames(*self._inputs)
+
+    @torch.inference_mode()
+    def __call__(self, frames: list[Planes]) -> list[Planes]:
+        """Upscale up to `batch` frames at once."""
+        if len(frames) > self.batch:
+            raise UpscalerError(f"{len(frames)} frames in a call; the batch is {self.batch}")
+        for index, frame in enumerate(frames):
+            check_planes(frame, self._source)
+            for buffer, plane in zip(self._host, frame, strict=True):
+                buffer.numpy()[index] = plane
+        for buffer, static in zip(self._host, self._inputs, strict=True):
+            static.copy_(buffer, non_blocking=True)
+        y, u, v = (_download(plane, len(frames)) for plane in self._run())
+        return [Planes(y[i].copy(), u[i].copy(), v[i].copy()) for i in range(len(frames))]
+
+    @torch.inference_mode()
+    def _captured(
+        self, frames: FrameFunction
+    ) -> Callable[[], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Record the frame function once as a CUDA graph; the result replays it."""
+        stream = torch.cuda.Stream(self._inputs[0].device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(self._inputs[0].device))
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_RUNS):
+                frames(*self._inputs)
+        torch.cuda.current_stream(self._inputs[0].device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream):
+            outputs = frames(*self._inputs)
+
+        def replay() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            graph.replay()
+            return outputs
+
+        return replay
+
+
+def _download(plane: torch.Tensor, count: int) -> NDArray[np.uint8]:
+    return plane[:count].cpu().numpy()
