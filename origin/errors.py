@@ -40,8 +40,10 @@ class UnsupportedSourceError(OriginError):
 
 
 class ProductionError(OriginError):
-    """The segment could not be made although its source is fine: a worker died twice, or the
-    produced bytes failed their check."""
+    """The segment could not be made although its source is fine.
+
+    A worker died twice, or the produced bytes failed their check.
+    """
 
 
 class UnavailableError(OriginError):

@@ -246,14 +246,7 @@ class Produced:
     """Seconds by stage: fetch, decode, upscale, encode, mux."""
 
 
-Job = (
-    InspectHls
-    | InspectFile
-    | PrepareRendition
-    | ProduceSegment
-    | RemuxVideo
-    | PackageAudio
-    | BuildInit
-    | Measure
-)
+BodyJob = ProduceSegment | RemuxVideo | PackageAudio | BuildInit
+"""Jobs that make a body to serve."""
+Job = InspectHls | InspectFile | PrepareRendition | Measure | BodyJob
 Result = HlsFacts | FileFacts | Prepared | Produced | Measured

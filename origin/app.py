@@ -1,0 +1,118 @@
+"""The composition root: builds every part from a Config, runs it, and drains it."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from manifests.errors import ManifestError
+from manifests.ladder import RenditionSpec
+from origin.cache import Cache, StateStore
+from origin.config import Config
+from origin.errors import ConfigError
+from origin.routes import METRICS, SERVICE, add_routes
+from origin.service import Service
+from origin.telemetry import Metrics
+from origin.worker.pool import WorkerPool
+from origin.worker.process import WorkerSettings
+
+_MAX_LINE_BYTES = 16 << 10
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def build(config: Config) -> AsyncIterator[web.Application]:
+    """Yield an application with its workers running; on leaving, nothing of it is left behind."""
+    specs = [_spec(text) for text in config.renditions]
+    metrics = Metrics()
+    cache = await asyncio.to_thread(
+        Cache,
+        config.cache,
+        budget_bytes=config.cache_size,
+        ram_bytes=config.ram_cache_size,
+    )
+    pool = _worker_pool(config, metrics)
+    service = Service(
+        config=config,
+        specs=specs,
+        cache=cache,
+        state=StateStore(config.cache / "state"),
+        pool=pool,
+        metrics=metrics,
+    )
+    app = web.Application()
+    app[SERVICE] = service
+    app[METRICS] = metrics
+    add_routes(app, Path(__file__).parent / "player" / "dist")
+    try:
+        await pool.start()
+        async with service:
+            yield app
+    finally:
+        await pool.close()
+        await asyncio.to_thread(cache.close)
+
+
+def _worker_pool(config: Config, metrics: Metrics) -> WorkerPool:
+    settings = WorkerSettings(
+        hang_seconds=config.hang_seconds,
+        startup_seconds=config.startup_seconds,
+        log_format=config.log_format,
+        log_level=config.log_level,
+    )
+    return WorkerPool(
+        settings,
+        metrics,
+        upscale_workers=config.upscale_workers,
+        package_workers=config.package_workers,
+        grace_seconds=config.orphan_grace_seconds,
+    )
+
+
+def _spec(text: str) -> RenditionSpec:
+    try:
+        return RenditionSpec.parse(text)
+    except ManifestError as error:
+        raise ConfigError(f"rendition {text!r}: {error}", source=text) from error
+
+
+async def serve(config: Config, *, announce: Callable[[str], None] = print) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: requests in flight get `drain_seconds` to end.
+
+    Args:
+        config: What to serve.
+        announce: Called once with a line for the user when requests are answered.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with build(config) as app:
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=config.drain_seconds,
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_LINE_BYTES,
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, config.host, config.port, reuse_address=True)
+            await site.start()
+            announce(f"listening on {_url(runner, config)}")
+            await stop.wait()
+            _log.info("draining: up to %.0f s for requests in flight", config.drain_seconds)
+            app[SERVICE].drain()
+        finally:
+            await runner.cleanup()
+
+
+def _url(runner: web.AppRunner, config: Config) -> str:
+    port = runner.addresses[0][1]
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"http://{host}:{port}"

@@ -1,0 +1,254 @@
+"""HTTP in, service calls out. Thin: no decision about media is made here."""
+
+import gzip
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+from origin import errors
+from origin.headers import (
+    UnsatisfiableRangeError,
+    cache_status,
+    etag_matches,
+    select_range,
+    server_timing,
+)
+from origin.service import Service
+from origin.service.answers import PLAYLIST_TYPE, Answer, FileAnswer, PlaylistAnswer, ProducedAnswer
+from origin.telemetry import CONTENT_TYPE, Metrics, accept_request_id, log, request_id
+
+SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_PLAYLIST_CACHE = "public, max-age=5"
+_FILE_CACHE = "public, max-age=3600"
+_EXPOSED = (
+    "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Server-Timing, X-Cache"
+)
+_PLAYER_POLICY = (
+    "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+_STATUS: dict[type[errors.OriginError], HTTPStatus] = {
+    errors.NotFoundError: HTTPStatus.NOT_FOUND,
+    errors.BrokenSourceError: HTTPStatus.BAD_GATEWAY,
+    errors.UnsupportedSourceError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ProductionError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_log = logging.getLogger(__name__)
+
+
+def add_routes(app: web.Application, player: Path) -> None:
+    """Register every route. `player` is the folder of the built player page."""
+    app.middlewares.extend([_observe, _cross_origin, _problems])
+    app.router.add_get("/healthz", _health)
+    app.router.add_get("/readyz", _ready)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/api/titles", _titles)
+    app.router.add_get("/", _page(player))
+    if player.is_dir():
+        app.router.add_static("/player/", player)
+    app.router.add_get("/{path:.+}", _media)
+    app.router.add_options("/{path:.*}", _preflight)
+
+
+async def _health(_: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def _ready(request: web.Request) -> web.Response:
+    reason = request.app[SERVICE].not_ready_reason()
+    if reason is not None:
+        raise errors.UnavailableError(reason)
+    return web.json_response({"status": "ready"})
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    body = request.app[METRICS].render()
+    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+
+
+async def _titles(request: web.Request) -> web.Response:
+    titles = await request.app[SERVICE].titles()
+    response = web.json_response(titles, dumps=lambda value: json.dumps(value, indent=1))
+    response.headers[hdrs.CACHE_CONTROL] = "no-cache"
+    return response
+
+
+def _page(player: Path) -> Handler:
+    async def page(_: web.Request) -> web.StreamResponse:
+        index = player / "index.html"
+        if not index.is_file():
+            text = "The player page is not built: run `make install` (it needs node and npm).\n"
+            return web.Response(text=text, status=HTTPStatus.NOT_IMPLEMENTED)
+        headers = {"Content-Security-Policy": _PLAYER_POLICY, hdrs.CACHE_CONTROL: "no-cache"}
+        return web.FileResponse(index, headers=headers)
+
+    return page
+
+
+async def _preflight(_: web.Request) -> web.Response:
+    headers = {
+        hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, OPTIONS",
+        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
+            "Range, If-Range, If-None-Match, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session"
+        ),
+        hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
+    }
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+
+
+async def _media(request: web.Request) -> web.StreamResponse:
+    answer = await request.app[SERVICE].answer(request.rel_url.raw_path.removeprefix("/"))
+    request["result"] = _result(answer)
+    match answer:
+        case PlaylistAnswer():
+            return _playlist_response(request, answer)
+        case ProducedAnswer():
+            return _produced_response(request, answer)
+        case FileAnswer():
+            headers = {
+                hdrs.CONTENT_TYPE: answer.content_type,
+                hdrs.CACHE_CONTROL: _FILE_CACHE,
+            }
+            return web.FileResponse(answer.path, headers=headers)
+
+
+def _result(answer: Answer) -> str:
+    if isinstance(answer, ProducedAnswer):
+        return answer.cache_result.value
+    return "playlist" if isinstance(answer, PlaylistAnswer) else "file"
+
+
+def _playlist_response(request: web.Request, answer: PlaylistAnswer) -> web.Response:
+    body = answer.text.encode()
+    headers = {
+        hdrs.CONTENT_TYPE: PLAYLIST_TYPE,
+        hdrs.CACHE_CONTROL: _PLAYLIST_CACHE,
+        hdrs.VARY: hdrs.ACCEPT_ENCODING,
+    }
+    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        body = gzip.compress(body, mtime=0)
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+    headers[hdrs.ETAG] = f'"{hashlib.sha256(body).hexdigest()}"'
+    if _not_modified(request, headers[hdrs.ETAG]):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return web.Response(body=body, headers=headers)
+
+
+def _produced_response(request: web.Request, answer: ProducedAnswer) -> web.Response:
+    etag = f'"{answer.etag}"'
+    headers = {
+        hdrs.CONTENT_TYPE: answer.content_type,
+        hdrs.CACHE_CONTROL: _IMMUTABLE,
+        hdrs.ETAG: etag,
+        hdrs.ACCEPT_RANGES: "bytes",
+        "X-Cache": answer.cache_result.value,
+        "Cache-Status": cache_status(answer.cache_result.value),
+    }
+    if answer.stages:
+        headers["Server-Timing"] = server_timing(answer.stages)
+    if _not_modified(request, etag):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return _ranged(request, answer.body, headers)
+
+
+def _ranged(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
+    wanted = request.headers.get(hdrs.RANGE)
+    condition = request.headers.get(hdrs.IF_RANGE)
+    if condition is not None and not etag_matches(condition, headers[hdrs.ETAG], weak=False):
+        wanted = None
+    try:
+        span = select_range(wanted, len(body))
+    except UnsatisfiableRangeError:
+        headers = {hdrs.CONTENT_RANGE: f"bytes */{len(body)}", hdrs.CACHE_CONTROL: "no-store"}
+        return web.Response(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+    if span is None:
+        return web.Response(body=body, headers=headers)
+    headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.stop - 1}/{len(body)}"
+    part = body[span.start : span.stop]
+    return web.Response(status=HTTPStatus.PARTIAL_CONTENT, body=part, headers=headers)
+
+
+def _not_modified(request: web.Request, etag: str) -> bool:
+    return etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag, weak=True)
+
+
+def problem(status: HTTPStatus, detail: str, *, source: str | None = None) -> web.Response:
+    """Build an RFC 9457 problem response."""
+    document = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if source is not None:
+        document["source"] = source
+    headers = {hdrs.CACHE_CONTROL: "no-store"}
+    if status is HTTPStatus.NOT_FOUND:
+        headers[hdrs.CACHE_CONTROL] = "public, max-age=1"
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers[hdrs.RETRY_AFTER] = "2"
+    body = json.dumps(document).encode()
+    headers[hdrs.CONTENT_TYPE] = "application/problem+json"
+    return web.Response(status=status, body=body, headers=headers)
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except errors.OriginError as error:
+        status = _STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+        return problem(status, error.detail, source=error.source)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        response = problem(HTTPStatus(error.status), error.reason)
+        if hdrs.ALLOW in error.headers:
+            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return response
+    except Exception:
+        _log.exception("unexpected error answering %s", request.path)
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; the origin's log has the details"
+        )
+
+
+@web.middleware
+async def _cross_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+    response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+    response.headers["Timing-Allow-Origin"] = "*"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@web.middleware
+async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    metrics = request.app[METRICS]
+    request_id.set(accept_request_id(request.headers.get("X-Request-ID")))
+    metrics.request_started()
+    started = time.monotonic()
+    status = 499
+    try:
+        response = await handler(request)
+        status = response.status
+    finally:
+        route = request.get("result", request.match_info.route.name or "other")
+        metrics.request_ended(route, status)
+        seconds = time.monotonic() - started
+        log(_log, request.method, path=request.path, status=status, kind=route, seconds=seconds)
+    response.headers["X-Request-ID"] = request_id.get()
+    return response

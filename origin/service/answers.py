@@ -1,0 +1,46 @@
+"""What the service answers a request with; `origin.routes` turns it into HTTP."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+
+
+class CacheResult(StrEnum):
+    """How a produced body came to be, as `X-Cache` says it."""
+
+    HIT = "hit"
+    MISS = "miss"
+    COALESCED = "coalesced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaylistAnswer:
+    """A playlist's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProducedAnswer:
+    """A body whose path says what is in it, for ever."""
+
+    body: bytes
+    etag: str
+    """SHA-256 of the body, hexadecimal."""
+    content_type: str
+    cache_result: CacheResult
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage, empty for a hit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAnswer:
+    """A file of the library, passed through."""
+
+    path: Path
+    content_type: str
+
+
+Answer = PlaylistAnswer | ProducedAnswer | FileAnswer

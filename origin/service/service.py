@@ -1,0 +1,193 @@
+"""The face of the service: a path in, an answer out."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import sr
+from manifests.ladder import RenditionSpec
+from manifests.urls import Route, decode_path, is_playlist, lone_playlist_path, match
+from origin.cache import Cache, StateStore
+from origin.config import Config
+from origin.errors import NotFoundError
+from origin.service import hls, jobs, playlists
+from origin.service.answers import (
+    Answer,
+    CacheResult,
+    FileAnswer,
+    PlaylistAnswer,
+    ProducedAnswer,
+)
+from origin.service.capability import Capability
+from origin.service.catalogue import Catalogue
+from origin.service.prepare import Preparer
+from origin.service.production import Item, Production, cache_key
+from origin.service.titles import FileTitle, Offer, Title, find_offer
+from origin.sources import SERVED_TYPES, DirectoryLibrary
+from origin.telemetry import Metrics
+from origin.worker.pool import WorkerPool
+
+_SEGMENT_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment"}
+_INIT_TYPE = "video/mp4"
+
+
+class Service:
+    """Answers paths. An async context: entering starts to prepare titles, leaving stops."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        specs: Sequence[RenditionSpec],
+        cache: Cache,
+        state: StateStore,
+        pool: WorkerPool,
+        metrics: Metrics,
+    ) -> None:
+        self._device = sr.resolve_device(config.device)
+        self._threads = config.threads
+        self._lookahead = config.lookahead_segments
+        self._production = Production(cache=cache, pool=pool, metrics=metrics)
+        capability = Capability(pool=pool, state=state, device=self._device, threads=self._threads)
+        libraries = [DirectoryLibrary(name, path) for name, path in config.libraries.items()]
+        preparer = Preparer(specs=specs, pool=pool, state=state, capability=capability)
+        self._catalogue = Catalogue(libraries, preparer)
+        self._preparing: asyncio.Task[None] | None = None
+        self._draining = False
+
+    async def __aenter__(self) -> "Service":
+        """Begin to prepare every title."""
+        self._preparing = asyncio.create_task(self._catalogue.prepare_all())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop what is under way."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._preparing
+        await self._production.close()
+        await self._catalogue.close()
+
+    def drain(self) -> None:
+        """Report not ready from now on; what is asked is still answered."""
+        self._draining = True
+
+    def not_ready_reason(self) -> str | None:
+        """Why no new requests should come here; None if they may."""
+        return "the origin is draining" if self._draining else None
+
+    async def titles(self) -> list[Mapping[str, Any]]:
+        """Rows of /api/titles."""
+        return await self._catalogue.summaries()
+
+    async def answer(self, raw_path: str) -> Answer:
+        """What a path (percent-encoded, without query) stands for.
+
+        Raises:
+            OriginError: There is no such thing, or it cannot be made.
+        """
+        route = match(raw_path)
+        if route is not None and await self._catalogue.candidate(route.title_path) is not None:
+            return await self._produced(route)
+        path = decode_path(raw_path)
+        name, _, inside = (path or "").partition("/")
+        if not inside:
+            raise NotFoundError(f"nothing is served at {raw_path}")
+        return await self._library_path(name, inside)
+
+    async def _produced(self, route: Route) -> Answer:
+        title = await self._catalogue.title(route.title_path)
+        if route.kind == "multivariant":
+            return PlaylistAnswer(text=playlists.multivariant(title))
+        assert route.track_id is not None
+        digest = jobs.track_digest(title, route.track_id)
+        if route.kind == "playlist":
+            return PlaylistAnswer(text=playlists.media(title, route.track_id, digest))
+        if route.digest != digest:
+            raise NotFoundError(
+                f"{route.title_path} has changed: fetch its playlists again", source=route.digest
+            )
+        if route.kind == "init":
+            return await self._init(title, route.track_id, digest)
+        return await self._segment(title, route, digest)
+
+    async def _init(self, title: Title, track_id: str, digest: str) -> ProducedAnswer:
+        offer = find_offer(title, track_id)
+        if offer is not None:
+            return _known_init(offer)
+        if not isinstance(title, FileTitle):
+            raise NotFoundError(f"{title.title_path} has no variant {track_id}")
+        item = Item(
+            key=cache_key(digest, "init"),
+            content_type=_INIT_TYPE,
+            job=lambda: jobs.init_job(title, track_id),
+        )
+        return await self._production.get(item)
+
+    async def _segment(self, title: Title, route: Route, digest: str) -> ProducedAnswer:
+        assert route.track_id is not None
+        assert route.index is not None
+        if route.extension != jobs.extension(title, route.track_id):
+            raise NotFoundError(f"the segments of {route.track_id} do not end in {route.extension}")
+        answer = await self._production.get(self._item(title, route.track_id, digest, route.index))
+        if find_offer(title, route.track_id) is not None:
+            following = range(route.index + 1, route.index + 1 + self._lookahead)
+            count = jobs.segment_count(title)
+            self._production.look_ahead(
+                self._item(title, route.track_id, digest, index)
+                for index in following
+                if index < count
+            )
+        return answer
+
+    def _item(self, title: Title, track_id: str, digest: str, index: int) -> Item:
+        return Item(
+            key=cache_key(digest, str(index)),
+            content_type=_SEGMENT_TYPES[jobs.extension(title, track_id)],
+            job=lambda: jobs.segment_job(
+                title, track_id, index, device=self._device, threads=self._threads
+            ),
+        )
+
+    async def _library_path(self, name: str, path: str) -> Answer:
+        library = self._catalogue.library(name)
+        if is_playlist(path):
+            return await self._playlist(library, path)
+        suffix = PurePosixPath(path).suffix.lower()
+        if suffix not in SERVED_TYPES:
+            raise NotFoundError(f"{name}/{path} is nothing that is served", source=path)
+        real = await asyncio.to_thread(library.resolve, path)
+        return FileAnswer(path=real, content_type=SERVED_TYPES[suffix])
+
+    async def _playlist(self, library: DirectoryLibrary, path: str) -> PlaylistAnswer:
+        """A playlist of the library: verbatim, unless it is a title of its own.
+
+        A title that cannot be upscaled is passed through: its source variants still play.
+        """
+        lone = lone_playlist_path(path)
+        if lone is not None and await self._catalogue.candidate(f"{library.name}/{lone}"):
+            path = lone
+            candidate = None
+        else:
+            candidate = await self._catalogue.candidate(f"{library.name}/{path}")
+        playlist = await asyncio.to_thread(hls.read_playlist, library, path)
+        title = await self._catalogue.title_or_none(candidate) if candidate else None
+        if title is None:
+            return PlaylistAnswer(text=playlist.text)
+        return PlaylistAnswer(text=playlists.multivariant(title))
+
+
+def _known_init(offer: Offer) -> ProducedAnswer:
+    body = offer.prepared.init
+    if body is None:
+        raise NotFoundError(f"{offer.plan.rendition_id} has no init segment")
+    return ProducedAnswer(
+        body=body,
+        etag=hashlib.sha256(body).hexdigest(),
+        content_type=_INIT_TYPE,
+        cache_result=CacheResult.HIT,
+    )

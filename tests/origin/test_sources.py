@@ -1,0 +1,101 @@
+import os
+
+import pytest
+
+from origin.errors import BrokenSourceError, NotFoundError, UnsupportedSourceError
+from origin.sources import DirectoryLibrary, FileKind, relative_uri
+
+
+@pytest.fixture
+def library(tmp_path):
+    root = tmp_path / "library"
+    (root / "show").mkdir(parents=True)
+    (root / "show" / "master.m3u8").write_text("#EXTM3U\n")
+    (root / "show" / "0.ts").write_bytes(b"G" * 1000)
+    (root / ".hidden.mkv").write_bytes(b"x")
+    (root / "film.MKV").write_bytes(b"x")
+    (tmp_path / "secret.ts").write_bytes(b"secret")
+    return DirectoryLibrary("lib", root)
+
+
+def test_listings_are_playlists_and_media_without_hidden_files(library):
+    found = {(listing.path, listing.kind) for listing in library.listings()}
+    assert found == {
+        ("show/master.m3u8", FileKind.PLAYLIST),
+        ("show/0.ts", FileKind.MEDIA),
+        ("film.MKV", FileKind.MEDIA),
+    }
+
+
+@pytest.mark.parametrize("path", ["", "nothing.ts", "show", "show/0.ts/x", "/etc/passwd", "a\0b"])
+def test_what_is_not_a_file_is_not_found(library, path):
+    with pytest.raises(NotFoundError):
+        library.resolve(path)
+
+
+def test_nothing_outside_the_library_is_reached(library):
+    (library.root / "link.ts").symlink_to(library.root.parent / "secret.ts")
+    (library.root / "up").symlink_to(library.root.parent)
+    for path in ("../secret.ts", "show/../../secret.ts", "link.ts", "up/secret.ts"):
+        with pytest.raises(UnsupportedSourceError, match="out of the library"):
+            library.resolve(path)
+
+
+def test_a_link_inside_the_library_is_followed(library):
+    (library.root / "show" / "same.ts").symlink_to("0.ts")
+    assert library.resolve("show/same.ts").name == "0.ts"
+
+
+def test_a_playlist_that_is_no_text_is_broken(library):
+    (library.root / "bad.m3u8").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BrokenSourceError, match=r"bad\.m3u8"):
+        library.read_text("bad.m3u8")
+
+
+def test_identity_follows_content_and_ignores_times_and_names(library):
+    path = library.root / "show" / "0.ts"
+    before = library.identity(["show/0.ts"])
+    os.utime(path, (1, 1))
+    path.rename(path.with_name("1.ts"))
+    assert library.identity(["show/1.ts"]) == before
+    path.with_name("1.ts").write_bytes(b"G" * 999 + b"H")
+    assert library.identity(["show/1.ts"]) != before
+
+
+def test_signature_follows_times_and_sizes(library):
+    before = library.signature(["show/0.ts"])
+    os.utime(library.root / "show" / "0.ts", (1, 1))
+    assert library.signature(["show/0.ts"]) != before
+    assert library.signature(["gone.ts"]) == library.signature(["gone.ts"])
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("0.ts", "a/b/0.ts"),
+        ("../0.ts", "a/0.ts"),
+        ("./x//0.ts", "a/b/x/0.ts"),
+        ("film%20one.ts?token=1#t", "a/b/film one.ts"),
+    ],
+)
+def test_uris_resolve_inside_the_library(uri, expected):
+    assert relative_uri("a/b/media.m3u8", uri) == expected
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "../../../0.ts",
+        "%2e%2e/%2e%2e/%2e%2e/0.ts",
+        "/0.ts",
+        "file:///etc/passwd",
+        "http://example.com/0.ts",
+        "//example.com/0.ts",
+        "..\\0.ts",
+        "http://[",
+        "?x",
+    ],
+)
+def test_uris_that_lead_out_are_refused(uri):
+    with pytest.raises(UnsupportedSourceError, match="refused"):
+        relative_uri("a/b/media.m3u8", uri)
