@@ -1,0 +1,250 @@
+"""What an operator can set: TOML file below, command line above, defaults at the bottom."""
+
+import difflib
+import math
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from origin.errors import ConfigError
+
+RESERVED_NAMES = frozenset({"api", "healthz", "metrics", "player", "readyz", "static"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+def _available_threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_cache_dir() -> Path:
+    """`upscale-origin` in the user's cache home (XDG Base Directory Specification)."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
+    return base / "upscale-origin"
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `20GB` (decimal), `512MiB` (binary) or a plain number.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(text)
+    number, prefix, binary = match.groups()
+    exponent = " KMGT".index(prefix.upper()) if prefix else 0
+    return int(float(number) * (1024 if binary else 1000) ** exponent)
+
+
+class _UnexpectedError(Exception):
+    """The message completes `expected ...`."""
+
+
+def _text(value: object, base: Path) -> str:
+    if not isinstance(value, str) or not value:
+        raise _UnexpectedError("a text that is not empty")
+    return value
+
+
+def _choice(*choices: str) -> Callable[[object, Path], str]:
+    def parse(value: object, base: Path) -> str:
+        if value not in choices:
+            raise _UnexpectedError(f"one of {', '.join(choices)}")
+        return str(value)
+
+    return parse
+
+
+def _integer(low: int, high: int) -> Callable[[object, Path], int]:
+    def parse(value: object, base: Path) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise _UnexpectedError(f"an integer from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _seconds(value: object, base: Path) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise _UnexpectedError("a number of seconds greater than 0")
+    return float(value)
+
+
+def _size(value: object, base: Path) -> int:
+    expected = _UnexpectedError("a size such as 20GB or 512MiB, or a number of bytes")
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if not isinstance(value, str):
+        raise expected
+    try:
+        return parse_size(value)
+    except ValueError:
+        raise expected from None
+
+
+def _path(value: object, base: Path) -> Path:
+    if not isinstance(value, str | Path) or not str(value):
+        raise _UnexpectedError("a path")
+    return (base / Path(value).expanduser()).absolute()
+
+
+def _device(value: object, base: Path) -> str:
+    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
+        raise _UnexpectedError("auto, cpu, cuda or cuda:N")
+    return value
+
+
+def _renditions(value: object, base: Path) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _UnexpectedError("a list of rendition specs such as 2x:anime4k-m or auto")
+    return tuple(_text(spec, base) for spec in value)
+
+
+def _source(value: object, base: Path) -> Path:
+    if not isinstance(value, str | Path) or not str(value):
+        raise _UnexpectedError("a directory")
+    if match := _SCHEME.match(str(value)):
+        raise _UnexpectedError(f"a directory ({match[1].lower()}:// sources are not supported yet)")
+    path = _path(value, base)
+    if not path.is_dir():
+        raise _UnexpectedError("a directory that exists")
+    return path.resolve()
+
+
+def _pairs(value: object) -> Iterable[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        return value.items()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _UnexpectedError("NAME=SOURCE for each library")
+    texts = [str(text).partition("=") for text in value]
+    if not all(equals for _, equals, _ in texts):
+        raise _UnexpectedError("NAME=SOURCE for each library")
+    return [(name, source) for name, _, source in texts]
+
+
+def _libraries(value: object, base: Path) -> dict[str, Path]:
+    libraries: dict[str, Path] = {}
+    for name, source in _pairs(value):
+        if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
+            raise _UnexpectedError(
+                f"for the library {name!r} a name of up to 64 letters, digits, '.', '_', '-', "
+                f"starting with a letter or digit, none of {', '.join(sorted(RESERVED_NAMES))}"
+            )
+        if name in libraries:
+            raise _UnexpectedError(f"each library once; {name!r} stands there twice")
+        try:
+            libraries[name] = _source(source, base)
+        except _UnexpectedError as error:
+            raise _UnexpectedError(f"for the library {name!r} {error}, not {source!r}") from None
+    return libraries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Checked settings. Field names are the keys of the TOML file and of `load_config`."""
+
+    libraries: Mapping[str, Path] = field(default_factory=dict)
+    """Absolute directories by library name."""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0: any that is free."""
+    cache: Path = field(default_factory=default_cache_dir)
+    cache_size: int = 20 * 10**9
+    """Bytes."""
+    ram_cache_size: int = 128 * 2**20
+    """Bytes."""
+    device: str = "auto"
+    renditions: tuple[str, ...] = ("auto",)
+    """Rendition specs as written."""
+    threads: int = field(default_factory=_available_threads)
+    """Budget of one upscale worker, for decoding, nets and encoders together."""
+    upscale_workers: int = 1
+    package_workers: int = 1
+    lookahead_segments: int = 2
+    orphan_grace_seconds: float = 30.0
+    hang_seconds: float = 60.0
+    """A worker that reports nothing for this long is killed."""
+    startup_seconds: float = 300.0
+    """The same for a worker's start and first job, which may compile kernels."""
+    drain_seconds: float = 20.0
+    log_format: str = "text"
+    log_level: str = "info"
+
+
+_PARSERS: Mapping[str, Callable[[object, Path], object]] = {
+    "libraries": _libraries,
+    "host": _text,
+    "port": _integer(0, 65535),
+    "cache": _path,
+    "cache_size": _size,
+    "ram_cache_size": _size,
+    "device": _device,
+    "renditions": _renditions,
+    "threads": _integer(1, 1024),
+    "upscale_workers": _integer(1, 64),
+    "package_workers": _integer(1, 64),
+    "lookahead_segments": _integer(0, 100),
+    "orphan_grace_seconds": _seconds,
+    "hang_seconds": _seconds,
+    "startup_seconds": _seconds,
+    "drain_seconds": _seconds,
+    "log_format": _choice("text", "json"),
+    "log_level": _choice("debug", "info", "warning", "error"),
+}
+
+
+def load_config(path: Path | None, overrides: Mapping[str, object]) -> Config:
+    """Merge defaults, a TOML file and command line values, in rising precedence.
+
+    Args:
+        path: The TOML file. Relative paths in it are relative to its folder.
+        overrides: By field name of `Config`; None means not given. Libraries may be a mapping or
+            a list of `NAME=SOURCE`, and add to those of the file.
+
+    Raises:
+        ConfigError: One line that names the key and says what was expected.
+    """
+    values = {} if path is None else _parse(_read(path), path.parent, str(path))
+    given = {key: value for key, value in overrides.items() if value is not None}
+    above = _parse(given, Path.cwd(), "command line")
+    libraries = {**values.get("libraries", {}), **above.get("libraries", {})}
+    return Config(**{**values, **above, "libraries": libraries})
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        reason = f"expected a TOML file: {error.strerror}"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        reason = f"expected TOML: {error}"
+    raise ConfigError(f"{path}: {reason}", source=str(path))
+
+
+def _parse(values: Mapping[str, object], base: Path, where: str) -> dict[str, Any]:
+    parsed = {}
+    for key, value in values.items():
+        if key not in _PARSERS:
+            near = difflib.get_close_matches(key, _PARSERS, n=1) or [", ".join(_PARSERS)]
+            raise ConfigError(f"{where}: unknown key {key!r}, expected {near[0]}", source=key)
+        try:
+            parsed[key] = _PARSERS[key](value, base)
+        except _UnexpectedError as error:
+            raise ConfigError(_complaint(where, key, str(error), value), source=key) from None
+    return parsed
+
+
+def _complaint(where: str, key: str, expected: str, value: object) -> str:
+    got = "" if key == "libraries" and "=" not in expected else f", got {value!r:.80}"
+    return f"{where}: {key}: expected {expected}{got}"
