@@ -1,8 +1,8 @@
 """Facts from an open stream: what its headers say, and what its first frames say better."""
 
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, pairwise, repeat
 from statistics import median
@@ -17,10 +17,13 @@ from av.video.stream import VideoStream
 
 from manifests import codecs
 from manifests.errors import ManifestError
+from manifests.timeline import TrackSpan
 from origin.errors import BrokenSourceError, ProductionError
-from origin.media import fmp4
-from origin.media.demux import VideoPacket
-from origin.media.fmp4 import Track
+from origin.media import aac_grid
+from origin.media.aac_grid import SampleGrid
+from origin.media.demux import VideoPacket, demux
+from origin.media.sample_entry import vpcc
+from origin.media.track import Track
 from origin.media.types import AudioFacts, VideoFacts
 
 COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "flac", "alac"})
@@ -42,6 +45,15 @@ class FirstFrames:
     """Degrees, counterclockwise as FFmpeg counts, 0 to 359."""
     matrix: bytes | None
     """The 36 bytes of MP4's `tkhd` that turn the picture so; None where it is upright."""
+
+
+def from_key(container: InputContainer, video: VideoStream, name: str) -> Iterator[VideoPacket]:
+    """Yield the video's packets from the first keyframe on, where decoding may begin."""
+    found = False
+    for packet in demux(container, name, video):
+        found = found or packet.is_keyframe
+        if found:
+            yield cast("VideoPacket", packet)
 
 
 def decode_first(video: VideoStream, packets: Iterable[VideoPacket], name: str) -> FirstFrames:
@@ -119,7 +131,7 @@ def codec_string(track: Track) -> str:
             case "av1":
                 return codecs.av01_from_av1c(extradata)
             case "vp9":
-                return codecs.vp09_from_vpcc(fmp4.vpcc(track))
+                return codecs.vp09_from_vpcc(vpcc(track))
             case other:
                 return codecs.audio_codecs(other, extradata)
     except (ManifestError, ProductionError):
@@ -135,12 +147,17 @@ def audio_streams(container: InputContainer) -> list[AudioStream]:
     ]
 
 
-def audio_facts(stream: AudioStream, *, first_packet: bytes, peak_bandwidth: int) -> AudioFacts:
+def audio_facts(
+    stream: AudioStream,
+    *,
+    first_packet: bytes,
+    peak_bandwidth: int,
+    spans: tuple[TrackSpan, ...] = (),
+) -> AudioFacts:
     """Describe an audio stream whose packets go through as they are."""
-    codec = stream.codec_context.codec.canonical_name
     return AudioFacts(
         stream_index=stream.index,
-        codec=codec,
+        codec=stream.codec_context.codec.canonical_name,
         codecs=codec_string(Track.from_stream(stream, first_packet=first_packet)),
         copied=True,
         sample_rate=stream.codec_context.sample_rate,
@@ -150,6 +167,25 @@ def audio_facts(stream: AudioStream, *, first_packet: bytes, peak_bandwidth: int
         title=stream.metadata.get("title"),
         is_default=bool(stream.disposition & Disposition.default),
         peak_bandwidth=peak_bandwidth,
+        spans=spans,
+    )
+
+
+def aac_facts(
+    stream: AudioStream, *, grid: SampleGrid, rate: int, spans: tuple[TrackSpan, ...]
+) -> AudioFacts:
+    """Describe an audio stream that becomes AAC-LC at a sample rate."""
+    channels = min(stream.codec_context.layout.nb_channels, max(aac_grid.LAYOUTS))
+    return replace(
+        audio_facts(stream, first_packet=b"", peak_bandwidth=aac_grid.peak(channels, rate)),
+        codecs="mp4a.40.2",
+        copied=False,
+        sample_rate=rate,
+        channels=channels,
+        time_base=Fraction(1, rate),
+        spans=spans,
+        sample_origin=grid.origin,
+        sample_step=grid.step,
     )
 
 

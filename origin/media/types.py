@@ -99,6 +99,10 @@ class AudioFacts:
     """Largest rate of a segment, bits per second."""
     spans: tuple[TrackSpan, ...] = ()
     """Media files only."""
+    sample_origin: int = 0
+    """Where not copied: position of the first packet's first sample, at the source's rate."""
+    sample_step: int = 1
+    """Where not copied: packets begin a multiple of so many samples after the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
