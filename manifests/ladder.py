@@ -29,8 +29,7 @@ _SPEC = re.compile(
 )
 _EXPECTED = "expected auto, or TARGET:MODEL[:noise=0..3] such as 2x:anime4k-m or 1080p:lanczos"
 _ANCHOR_BITS, _ANCHOR_PIXELS, _EXPONENT = 4_000_000, 1280 * 720 * 24, 0.75
-_SUB_GOP_SECONDS = 2
-_VBV_INITIAL = Fraction(9, 10)  # x264's default occupancy
+_AVERAGE_SHARE = Fraction(3, 4)  # of the peak, in similar content (RFC 8216bis 4.4.6.2)
 _AUDIO_PACKETS = 50  # a second, at most, of the codecs that HLS knows
 
 
@@ -60,7 +59,7 @@ class RenditionPlan:
     crf: int = 20
     preset: str = "veryfast"
     maxrate: int
-    """VBV rate of the video in bits per second."""
+    """Bits of each sub-GOP, by its length in seconds, at most."""
     b_frames: int = 0
     bandwidth: int
     average_bandwidth: int
@@ -209,13 +208,13 @@ def _is_sdr_video(variant: Variant) -> bool:
 
 
 def video_maxrate(width: int, height: int, frame_rate: Fraction) -> int:
-    """VBV rate in bits per second: 4 Mbit/s at 1280x720@24, by the power of 0.75 of the pixels."""
+    """Largest rate, bits per second: 4 Mbit/s at 1280x720@24, else by the pixels' 0.75th power."""
     pixels = float(width * height * frame_rate)
     return round(_ANCHOR_BITS / 1000 * math.pow(pixels / _ANCHOR_PIXELS, _EXPONENT)) * 1000
 
 
 def container_bandwidth(
-    container: ContainerKind, media_bandwidth: int, frame_rate: Fraction
+    container: ContainerKind, media_bandwidth: Fraction | int, frame_rate: Fraction
 ) -> int:
     """Bits per second of elementary streams once they are muxed, at most."""
     packets = frame_rate + _AUDIO_PACKETS
@@ -263,9 +262,7 @@ def plan_rendition(
     if not source_color.is_sdr:
         raise ManifestError("HDR video (PQ or HLG) is not supported yet")
     maxrate = video_maxrate(width, height, frame_rate)
-    average = container_bandwidth(container, maxrate + audio_peak_bandwidth, frame_rate)
-    burst = maxrate * _VBV_INITIAL / _SUB_GOP_SECONDS
-    peak = container_bandwidth(container, maxrate + round(burst) + audio_peak_bandwidth, frame_rate)
+    average = maxrate * _AVERAGE_SHARE + audio_peak_bandwidth
     return RenditionPlan(
         rendition_id=rendition_id(model, height),
         model=model,
@@ -282,6 +279,6 @@ def plan_rendition(
         level=h264_level(width, height, frame_rate, maxrate),
         maxrate=maxrate,
         b_frames=b_frames,
-        bandwidth=peak,
-        average_bandwidth=average,
+        bandwidth=container_bandwidth(container, maxrate + audio_peak_bandwidth, frame_rate),
+        average_bandwidth=container_bandwidth(container, average, frame_rate),
     )

@@ -1,9 +1,9 @@
 """Text of a playlist to values. The sole importer of the m3u8 package.
 
-m3u8 reads the structure: which tags belong to which URI. It is lenient (it drops stray URIs, takes
-`1_000` and `nan` for numbers, mixes both kinds of playlist), quadratic in keys, and loses what is
-verbatim. So the lines are checked first, it is shown only the tags that it is asked about, and
-attributes and numbers are read from the lines.
+m3u8 tells which tags belong to which segment. It is lenient (it drops stray URIs, takes `1_000` and
+`nan` for numbers, mixes both kinds of playlist), quadratic in keys, and loses what is verbatim. So
+the lines are checked first, it is shown only the tags that it is asked about, and attributes and
+numbers are read from the lines.
 """
 
 import re
@@ -66,9 +66,7 @@ _REFUSED = {
     "EXT-X-DEFINE": "variables (EXT-X-DEFINE) are not supported",
     "EXT-X-SKIP": "a delta update (EXT-X-SKIP) is no whole playlist",
 }
-_SHOWN_TO_M3U8 = frozenset(
-    {"EXTINF", "EXT-X-STREAM-INF", "EXT-X-DISCONTINUITY", "EXT-X-BYTERANGE", "EXT-X-GAP"}
-)
+_SHOWN_TO_M3U8 = frozenset({"EXTINF", "EXT-X-DISCONTINUITY", "EXT-X-BYTERANGE", "EXT-X-GAP"})
 _LISTS_WITH_URIS = frozenset(
     {
         "EXT-X-I-FRAME-STREAM-INF",
@@ -115,8 +113,8 @@ def _parse(text: str) -> MultivariantPlaylist | MediaPlaylist:
     _check_tags(tags)
     uris = tuple(_all_uris(lines))
     if tags.keys() & _MULTIVARIANT_TAGS:
-        return read_multivariant(text, lines, tags, uris, _read_structure(text))
-    return read_media(text, lines, tags, uris, _read_structure(text))
+        return read_multivariant(text, lines, tags, uris)
+    return read_media(text, lines, tags, uris, lambda: _read_segments(text))
 
 
 def _check_text(text: str) -> None:
@@ -158,11 +156,11 @@ def _all_uris(lines: Iterable[Line]) -> Iterator[str]:
                     yield unquote(value) or ""
 
 
-def _read_structure(text: str) -> dict[str, Any]:
+def _read_segments(text: str) -> list[dict[str, Any]]:
     def is_hidden(line: str, *_: object) -> bool:
         return line[1:].partition(":")[0] not in _SHOWN_TO_M3U8
 
     try:
-        return dict(m3u8.parse(text, custom_tags_parser=is_hidden))
+        return list(m3u8.parse(text, custom_tags_parser=is_hidden)["segments"])
     except Exception as error:  # whatever its casts raise
         raise ManifestError(f"cannot be read: {error!r:.200}") from None

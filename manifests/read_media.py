@@ -1,7 +1,8 @@
 """The values of a media playlist, from its checked lines (RFC 8216bis sections 4.4.3 to 4.4.5)."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from manifests.attributes import Line, read_attributes, read_decimal, read_integer, unquote
@@ -22,14 +23,21 @@ class _Entry(NamedTuple):
     """The EXTINF of a segment, and the tags in force there."""
 
     extinf: Line
+    duration: Decimal
     key_method: str | None
     map: MapTag | None
 
 
 def read_media(
-    text: str, lines: Sequence[Line], tags: Tags, uris: tuple[str, ...], structure: dict[str, Any]
+    text: str,
+    lines: Sequence[Line],
+    tags: Tags,
+    uris: tuple[str, ...],
+    read_segments: Callable[[], Sequence[dict[str, Any]]],
 ) -> MediaPlaylist:
-    """Read what m3u8 found (`structure`) and what it drops.
+    """Read the lines of `text`, which are also in `tags` by their tag.
+
+    Once they are found sound, `read_segments` gives what m3u8 makes of each segment.
 
     Raises:
         ManifestError: See `manifests.parse.parse`.
@@ -39,9 +47,12 @@ def read_media(
     if "EXT-X-TARGETDURATION" not in tags:
         raise ManifestError("EXT-X-TARGETDURATION is missing")
     media_sequence = _integer(tags, "EXT-X-MEDIA-SEQUENCE", 0)
-    entries, found = list(_entries(lines)), structure["segments"]
-    if not entries or len(found) != len(entries):
-        raise ManifestError("has no segment" if not entries else "ends with tags that need a URI")
+    entries = list(_entries(lines))
+    if not entries:
+        raise ManifestError("has no segment")
+    found = read_segments()
+    if len(found) != len(entries):
+        raise ManifestError("ends with tags that need a URI")
     return MediaPlaylist(
         text=text,
         segments=tuple(_segments(entries, found, media_sequence)),
@@ -87,10 +98,18 @@ def _entries(lines: Sequence[Line]) -> Iterator[_Entry]:
         elif line.is_uri:
             if not extinf:
                 raise line.error(f"a URI without EXTINF: {line.text[:80]!r}")
-            yield _Entry(extinf, key_method, map_tag)
+            yield _Entry(extinf, _duration(extinf), key_method, map_tag)
             extinf = None
     if extinf:
         raise extinf.error("EXTINF without a URI")
+
+
+def _duration_text(extinf: Line) -> str:
+    return extinf.value.partition(",")[0].strip()
+
+
+def _duration(extinf: Line) -> Decimal:
+    return read_decimal(extinf, _duration_text(extinf), maximum=MAX_DURATION_SECONDS)
 
 
 def _key_method(line: Line) -> str | None:
@@ -125,11 +144,10 @@ def _segments(
 def _segment(
     entry: _Entry, item: dict[str, Any], sequence: int, byterange: ByteRange | None
 ) -> Segment:
-    text = entry.extinf.value.partition(",")[0].strip()
     return Segment(
         uri=item["uri"],
-        duration=read_decimal(entry.extinf, text, maximum=MAX_DURATION_SECONDS),
-        duration_text=text,
+        duration=entry.duration,
+        duration_text=_duration_text(entry.extinf),
         byterange=byterange,
         map=entry.map,
         discontinuity=item["discontinuity"],

@@ -1,8 +1,7 @@
 """The values of a multivariant playlist, from its checked lines (RFC 8216bis section 4.4.6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
 
 from manifests.attributes import (
     Line,
@@ -22,9 +21,9 @@ Tags = Mapping[str, Sequence[Line]]
 
 
 def read_multivariant(
-    text: str, lines: Sequence[Line], tags: Tags, uris: tuple[str, ...], structure: dict[str, Any]
+    text: str, lines: Sequence[Line], tags: Tags, uris: tuple[str, ...]
 ) -> MultivariantPlaylist:
-    """Read what m3u8 found (`structure`) and what it drops.
+    """Read the lines of `text`, which are also in `tags` by their tag.
 
     Raises:
         ManifestError: See `manifests.parse.parse`.
@@ -32,13 +31,12 @@ def read_multivariant(
     media, i_frames = tags.get("EXT-X-MEDIA", ()), tags.get("EXT-X-I-FRAME-STREAM-INF", ())
     if max(len(tags.get("EXT-X-STREAM-INF", ())), len(media), len(i_frames)) > MAX_VARIANTS:
         raise ManifestError(f"more than {MAX_VARIANTS} variants or renditions")
-    stream_infs = _paired(lines)
-    found = [playlist["uri"] for playlist in structure["playlists"]]
-    if not stream_infs or len(found) != len(stream_infs):
-        raise ManifestError("has no variant" if not stream_infs else "variants without a URI")
+    variants = tuple(_variant(line, uri) for line, uri in _paired(lines))
+    if not variants:
+        raise ManifestError("has no variant")
     return MultivariantPlaylist(
         text=text,
-        variants=tuple(map(_variant, stream_infs, found)),
+        variants=variants,
         renditions=tuple(map(_rendition, media)),
         i_frame_uris=tuple(_required(line, read_attributes(line), "URI") for line in i_frames),
         independent_segments="EXT-X-INDEPENDENT-SEGMENTS" in tags,
@@ -53,9 +51,8 @@ def read_version(tags: Tags) -> int:
     return read_integer(lines[0], lines[0].value, maximum=99) if lines else 1
 
 
-def _paired(lines: Sequence[Line]) -> list[Line]:
-    """The EXT-X-STREAM-INF lines, each of which a URI follows."""
-    found: list[Line] = []
+def _paired(lines: Sequence[Line]) -> Iterator[tuple[Line, str]]:
+    """Each EXT-X-STREAM-INF with the URI that follows it."""
     open_line: Line | None = None
     for line in lines:
         if line.tag and open_line:
@@ -65,11 +62,10 @@ def _paired(lines: Sequence[Line]) -> list[Line]:
         elif line.is_uri:
             if not open_line:
                 raise line.error(f"a URI without EXT-X-STREAM-INF: {line.text[:80]!r}")
-            found.append(open_line)
+            yield open_line, line.text
             open_line = None
     if open_line:
         raise open_line.error("EXT-X-STREAM-INF without a URI")
-    return found
 
 
 def _variant(line: Line, uri: str) -> Variant:
