@@ -39,3 +39,16 @@ def parameter_sets(codec: str, data: bytes) -> list[bytes]:
     """Return the parameter sets of a byte stream, in its order, each once."""
     kinds = PARAMETER_SETS[codec]
     return list(dict.fromkeys(u for u in split_annex_b(data) if nal_type(codec, u) in kinds))
+
+
+def avcc_units(record: bytes) -> list[bytes]:
+    """Return the SPS and PPS of an avcC record (ISO/IEC 14496-15, 5.3.3.1.2), in its order."""
+    units: list[bytes] = []
+    at = 5
+    for mask in (0x1F, 0xFF):
+        count, at = record[at] & mask, at + 1
+        for _ in range(count):
+            size = int.from_bytes(record[at : at + 2], "big")
+            units.append(record[at + 2 : at + 2 + size])
+            at += 2 + size
+    return units
