@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 48_000
 SEGMENT_SECONDS = 4
 _BT709 = 1
-_VIDEO_BIT_RATES = {360: 800_000, 180: 250_000}
 _AUDIO_BIT_RATE = 128_000
 
 Advance = Callable[[str, float], None]
@@ -168,7 +167,7 @@ def _add_video(
     stream.width, stream.height = height * 16 // 9, height
     stream.pix_fmt = "yuv420p"
     stream.time_base = 1 / rate
-    stream.bit_rate = _VIDEO_BIT_RATES.get(height, 200_000)
+    stream.bit_rate = round(800_000 * (height / 360) ** 1.5)
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = _BT709
     interval = math.ceil(SEGMENT_SECONDS * rate)

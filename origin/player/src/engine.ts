@@ -19,9 +19,14 @@ export function createEngine(title: string): Hls {
     manifestLoadPolicy: { default: patient },
     playlistLoadPolicy: { default: patient },
     fragLoadPolicy: { default: patient },
+    // One bad segment does not rule its variant out for good.
+    errorPenaltyExpireMs: 20_000,
     cmcd: { contentId: title, useHeaders: false },
-    // startLevel stays unset: hls.js begins with the first variant listed, a source variant that is there at
-    // once, and goes up to the upscaled one behind that buffer.
   };
-  return new Hls(config);
+  const hls = new Hls(config);
+  // Begin with the first variant listed, a source variant that is there at once, and go up behind its buffer.
+  hls.on(Hls.Events.MANIFEST_PARSED, () => {
+    hls.startLevel = hls.firstLevel;
+  });
+  return hls;
 }

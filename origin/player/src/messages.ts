@@ -29,7 +29,7 @@ export function explain(data: ErrorData): string | null {
 }
 
 function because(reason: string | null, status: number | undefined): string {
-  if (reason) return `: ${reason}`;
+  if (reason) return `: ${reason.replace(/\.?$/, ".")}`;
   return status ? ` (HTTP ${status}).` : ": is the origin still running?";
 }
 

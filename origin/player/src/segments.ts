@@ -36,7 +36,7 @@ export class SegmentLog {
     hls.on(Hls.Events.FRAG_LOADED, (_event, data) => this.add(hls, data));
   }
 
-  private add(hls: Hls, { frag, networkDetails, payload }: FragLoadedData): void {
+  private add(hls: Hls, { frag, networkDetails }: FragLoadedData): void {
     const response = networkDetails instanceof XMLHttpRequest ? networkDetails : null;
     const level = frag.type === "main" ? hls.levels[frag.level] : undefined;
     const segment: FetchedSegment = {
@@ -46,7 +46,7 @@ export class SegmentLog {
       level: frag.level,
       variant: level ? variantLabel(level, hls.levels) : frag.type,
       cache: response?.getResponseHeader("X-Cache") ?? null,
-      bytes: payload.byteLength,
+      bytes: frag.stats.loaded,
       waitMs: performance.now() - (this.begun.get(frag) ?? performance.now()),
       stages: parseServerTiming(response?.getResponseHeader("Server-Timing") ?? ""),
     };
