@@ -127,10 +127,10 @@ def vp09_from_vpcc(extradata: bytes) -> str:
     """`vp09.PP.LL.DD` of a vpcC box's content, its version and flags included or not.
 
     Raises:
-        ManifestError: It is too short.
+        ManifestError: It is none.
     """
     body = extradata[4:] if extradata[:1] == b"\1" and len(extradata) >= 12 else extradata
-    if len(body) < 3:
+    if len(body) < 8 or body[0] > 3 or body[2] >> 4 not in (8, 10, 12):
         raise ManifestError("the VP9 extradata is no vpcC")
     return vp09(body[0], body[1], body[2] >> 4)
 
