@@ -1,0 +1,71 @@
+"""What a worker process runs: any job to its result."""
+
+from collections.abc import Callable
+
+from origin.media.line import JobCancelledError
+from origin.media.types import (
+    BuildInit,
+    InspectFile,
+    InspectHls,
+    Job,
+    Measure,
+    PackageAudio,
+    PrepareRendition,
+    ProduceSegment,
+    RemuxVideo,
+    Result,
+)
+
+__all__ = ["JobCancelledError", "run"]
+
+# Each kind of job imports what it needs: a worker that only packages never loads a model.
+# ruff: noqa: PLC0415
+
+
+def run(job: Job, progress: Callable[[int], None], cancelled: Callable[[], bool]) -> Result:
+    """Do a job. Blocks; one at a time per process.
+
+    Args:
+        job: See `origin.media.types`.
+        progress: Told the number of frames done, as it grows; jobs that take long call it.
+        cancelled: Asked between batches of frames.
+
+    Raises:
+        OriginError: What a user must be told.
+        JobCancelledError: `cancelled` said so.
+    """
+    result: Result
+    match job:
+        case ProduceSegment():
+            from origin.media.pipeline import produce_segment
+
+            result = produce_segment(job, progress, cancelled)
+        case Measure():
+            from origin.media.measure import measure
+
+            result = measure(job, progress, cancelled)
+        case PrepareRendition():
+            from origin.media.prepare import prepare_rendition
+
+            result = prepare_rendition(job)
+        case InspectHls():
+            from origin.media.inspect_hls import inspect_hls
+
+            result = inspect_hls(job)
+        case InspectFile():
+            from origin.media.inspect_file import inspect_file
+
+            result = inspect_file(job)
+        case RemuxVideo():
+            from origin.media.remux import remux_video
+
+            result = remux_video(job)
+        case BuildInit():
+            from origin.media.remux import build_init
+
+            result = build_init(job)
+        case PackageAudio():
+            from origin.media.audio import package_audio
+
+            result = package_audio(job)
+    return result
