@@ -197,6 +197,15 @@ def pick_source(variants: Sequence[Variant]) -> Variant | None:
     return max(video, key=_rank, default=None)
 
 
+def siblings(variant: Variant, variants: Iterable[Variant]) -> tuple[Variant, ...]:
+    """The variants with one URI: the same video, listed once for each audio group.
+
+    What is made of one is made of all, and has to be listed as often: a player drops the variants
+    whose audio it cannot play.
+    """
+    return tuple(other for other in variants if other.uri == variant.uri)
+
+
 def _rank(variant: Variant) -> tuple[int, int]:
     return (variant.resolution[1] if variant.resolution else 0, variant.bandwidth)
 

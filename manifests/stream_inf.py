@@ -19,6 +19,7 @@ class StreamInf:
     bandwidth: int
     average_bandwidth: int | None = None
     codecs: str
+    """Empty where there is no string to give."""
     resolution: tuple[int, int] | None = None
     """Display width and height, see `display_size`."""
     frame_rate: Fraction | None = None
@@ -38,7 +39,7 @@ class StreamInf:
             "BANDWIDTH": str(self.bandwidth),
             "AVERAGE-BANDWIDTH": _number(self.average_bandwidth),
             "SCORE": self.score,
-            "CODECS": _quoted(self.codecs),
+            "CODECS": _quoted(self.codecs or None),
             "RESOLUTION": width_height,
             "FRAME-RATE": None if self.frame_rate is None else f"{float(self.frame_rate):.3f}",
             "VIDEO-RANGE": self.video_range,
@@ -76,6 +77,7 @@ def upscaled_stream_inf(
     source: Variant | None = None,
     variants: Sequence[Variant] = (),
     rank: int = 0,
+    rotation: int = 0,
 ) -> StreamInf:
     """The line of a produced variant.
 
@@ -87,6 +89,7 @@ def upscaled_stream_inf(
             A VIDEO group is not, since its renditions are not upscaled.
         variants: All of the source's, which decide whether SCORE and VIDEO-RANGE are written.
         rank: Of ours, 0 the least: the highest SCORE is the best.
+        rotation: Degrees that the picture is turned by when it is shown.
     """
     attributes: Mapping[str, str] = source.attributes if source else {}
     return StreamInf(
@@ -94,7 +97,7 @@ def upscaled_stream_inf(
         bandwidth=plan.bandwidth,
         average_bandwidth=plan.average_bandwidth,
         codecs=replace_video_codec(source.codecs if source else None, codecs),
-        resolution=display_size(plan.width, plan.height, plan.sar),
+        resolution=display_size(plan.width, plan.height, plan.sar, rotation),
         frame_rate=plan.frame_rate,
         video_range="SDR" if any(variant.video_range for variant in variants) else None,
         score=_score(variants, rank),

@@ -342,7 +342,13 @@ def test_every_attribute_is_written_as_its_type() -> None:
     assert replace(stream_inf(), uri="x").lines()[0].count(",") == 1
 
 
+def test_unknown_codecs_are_left_out() -> None:
+    assert stream_inf(codecs="").lines()[0] == "#EXT-X-STREAM-INF:BANDWIDTH=5000000"
+
+
 def test_resolution_is_the_display_size() -> None:
+    turned = upscaled_stream_inf(PLAN, uri="u", codecs="avc1.64001f", rotation=90)
+    assert turned.resolution == (720, 1280)
     assert display_size(1280, 720, Fraction(1)) == (1280, 720)
     assert display_size(1440, 960, Fraction(32, 27)) == (1707, 960)
     assert display_size(1280, 720, Fraction(1), rotation=270) == (720, 1280)

@@ -18,6 +18,7 @@ from manifests.ladder import (
     offered,
     pick_source,
     plan_rendition,
+    siblings,
     target_size,
     video_maxrate,
 )
@@ -122,6 +123,11 @@ def test_the_tallest_sdr_variant_is_the_source() -> None:
     assert pick_source([one, other, audio]) is other
     assert pick_source([audio, hdr]) is None
     assert pick_source([]) is None
+
+
+def test_siblings_share_the_video() -> None:
+    aac, ac3 = variant(audio="aac"), variant(audio="ac3", bandwidth=2000)
+    assert siblings(ac3, [aac, variant(uri="b"), ac3]) == (aac, ac3)
 
 
 def plan(**changes: Any) -> RenditionPlan:
