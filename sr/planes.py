@@ -21,7 +21,8 @@ def check_planes(planes: Planes, signal: Signal) -> None:
         if plane.shape != shape or plane.dtype != np.uint8:
             found = f"{plane.dtype} {plane.shape}"
             raise UpscalerError(f"plane {name}: expected uint8 {shape}, found {found}")
-        if plane.strides[1] != 1 or plane.strides[0] < shape[1]:
+        pitch, step = plane.strides
+        if (shape[1] > 1 and step != 1) or (shape[0] > 1 and pitch < shape[1]):
             raise UpscalerError(f"plane {name}: rows are not contiguous: {plane.strides}")
 
 
@@ -31,5 +32,6 @@ def whole_rows(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     One array type for every plane means one compilation of each kernel. The padding must not be
     read: behind the last row there may be none.
     """
-    rows, pitch = plane.shape[0], plane.strides[0]
+    rows = plane.shape[0]
+    pitch = plane.strides[0] if rows > 1 else plane.shape[1]
     return as_strided(plane, (rows, pitch), (pitch, 1), writeable=False)
