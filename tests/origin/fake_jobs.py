@@ -131,6 +131,8 @@ def _die(job: Die) -> str:
         case "hang":
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.Signals)
             time.sleep(3600)
+        case "hang in native code":
+            ctypes.PyDLL(None).sleep(3600)  # with the interpreter lock held
         case "exit":
             sys.exit(3)
     raise BrokenSourceError("could not die")

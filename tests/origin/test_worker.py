@@ -243,6 +243,19 @@ async def test_progress_is_a_sign_of_life(pools: Pools, tmp_path: Path) -> None:
     assert counts[:250] == list(range(1, 251))
 
 
+async def test_a_listener_that_fails_does_not_confuse_the_next_job(
+    pools: Pools, tmp_path: Path
+) -> None:
+    def progress(count: int) -> None:
+        (tmp_path / "release").touch()
+        raise LookupError("no such progress bar")
+
+    pool = await pools()
+    with pytest.raises(ProductionError, match="no such progress bar"):
+        await pool.run(Hold(release=tmp_path / "release"), key="k", on_progress=progress)
+    assert await pool.run(Echo(value=1), key="k") == 1
+
+
 async def test_kill_9_in_mid_encode_is_answered_by_a_second_encode(
     pools: Pools, tmp_path: Path
 ) -> None:
@@ -449,7 +462,8 @@ ORIGIN = textwrap.dedent(
         pool = WorkerPool(WorkerSettings(runner="fake_jobs:run"), Metrics())
         await pool.start()
         await pool.ready()
-        hang = asyncio.create_task(pool.run(Die(how="hang"), key="hang", lane=Lane.UPSCALE))
+        job = Die(how="hang in native code")
+        hang = asyncio.create_task(pool.run(job, key="hang", lane=Lane.UPSCALE))
         hold = asyncio.create_task(pool.run(Hold(release=Path("/none")), key="hold"))
         await asyncio.sleep(0.2)
         print(*(pid for lane in Lane for pid in pool.pids(lane)), flush=True)
