@@ -16,6 +16,8 @@ from origin.service.titles import HlsSource
 from origin.sources import DirectoryLibrary, relative_uri
 
 _NOT_MPEGTS = frozenset({".aac", ".mp3", ".ac3", ".ec3", ".vtt", ".webvtt"})
+_NEVER_FOLLOWED = ("data:", "skd:")
+"""Schemes of URIs that name no place: inline data, and FairPlay's keys."""
 
 
 def read_playlist(library: DirectoryLibrary, path: str) -> MultivariantPlaylist | MediaPlaylist:
@@ -31,7 +33,8 @@ def read_playlist(library: DirectoryLibrary, path: str) -> MultivariantPlaylist 
         playlist = parse(text, name=path)
     except ManifestError as error:
         raise BrokenSourceError(str(error), source=path) from error
-    for target in {relative_uri(path, uri) for uri in playlist.uris}:
+    uris = [uri for uri in playlist.uris if not uri.startswith(_NEVER_FOLLOWED)]
+    for target in {relative_uri(path, uri) for uri in uris}:
         if target == path:
             raise UnsupportedSourceError(f"{path} refers to itself; refused", source=path)
         _refuse_links_out(library, target)
@@ -81,6 +84,8 @@ def load(library: DirectoryLibrary, path: str) -> HlsSource:
 
 def _check_others(library: DirectoryLibrary, path: str, playlist: MultivariantPlaylist) -> None:
     for uri in playlist.uris:
+        if uri.startswith(_NEVER_FOLLOWED):
+            continue
         target = relative_uri(path, uri)
         if PurePosixPath(target).suffix.lower() == ".m3u8" and (library.root / target).is_file():
             read_media_playlist(library, target)

@@ -4,8 +4,10 @@ from fractions import Fraction
 
 from manifests import build, urls
 from manifests.codecs import join_codecs
+from manifests.ladder import siblings
 from manifests.stream_inf import AudioRendition, StreamInf, display_size, upscaled_stream_inf
 from manifests.timeline import target_duration
+from manifests.types import Variant
 from origin.media.types import AudioFacts, VideoFacts
 from origin.service import jobs
 from origin.service.plans import NOT_PLAYED_IN_HLS
@@ -16,7 +18,11 @@ def multivariant(title: Title) -> str:
     """The multivariant playlist of a title: the source's variants, then the produced ones."""
     if isinstance(title, FileTitle):
         return _file_multivariant(title)
-    additions = [_hls_addition(title, offer, rank) for rank, offer in enumerate(title.offers)]
+    additions = [
+        _hls_addition(title, offer, rank, variant)
+        for rank, offer in enumerate(title.offers)
+        for variant in _made_from(title)
+    ]
     playlist = title.source.multivariant
     if playlist is None:
         return build.lone_multivariant(_lone_source(title), additions)
@@ -27,18 +33,26 @@ def multivariant(title: Title) -> str:
     return build.edit_multivariant(playlist, additions, version=version)
 
 
-def _hls_addition(title: HlsTitle, offer: Offer, rank: int) -> StreamInf:
+def _made_from(title: HlsTitle) -> tuple[Variant | None, ...]:
+    """The source's lines that a produced variant answers: one for each audio group."""
     source = title.source
-    playlist = source.multivariant
-    has_codecs = source.variant is not None and source.variant.codecs is not None
+    if source.multivariant is None or source.variant is None:
+        return (None,)
+    return siblings(source.variant, source.multivariant.variants)
+
+
+def _hls_addition(title: HlsTitle, offer: Offer, rank: int, variant: Variant | None) -> StreamInf:
+    playlist = title.source.multivariant
+    has_codecs = variant is not None and variant.codecs is not None
     muxed = [] if has_codecs else [audio.codecs for audio in title.facts.audio]
     return upscaled_stream_inf(
         offer.plan,
         uri=urls.playlist_uri(title.title_path, offer.plan.rendition_id),
         codecs=join_codecs(offer.prepared.codecs, *muxed),
-        source=source.variant,
+        source=variant,
         variants=playlist.variants if playlist is not None else (),
         rank=rank,
+        rotation=title.facts.video.rotation,
     )
 
 
@@ -85,6 +99,7 @@ def _produced(title: FileTitle, offer: Offer) -> StreamInf:
         offer.plan,
         uri=urls.playlist_uri(title.title_path, offer.plan.rendition_id),
         codecs=offer.prepared.codecs,
+        rotation=title.facts.video.rotation,
     )
 
 

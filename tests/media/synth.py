@@ -272,3 +272,33 @@ def write_hls(
         segments=tuple(sorted(folder.glob(f"s*.{suffix}"))),
         init=folder / "init.mp4" if kind == "fmp4" else None,
     )
+
+
+def write_byte_ranges(folder: Path, clip: Clip) -> Path:
+    """Write `index.m3u8` over one fragmented MP4: a byte range for each GOP and for the header."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "all.mp4"
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    options["avoid_negative_ts"] = "disabled"
+    with av.open(str(file), "w", format="mp4", options=options) as container:
+        _mux(container, clip, native_time_base(clip))
+    boxes = list(_top_level_boxes(file.read_bytes()))
+    header = sum(size for kind, _, size in boxes if kind in ("ftyp", "moov"))
+    lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-TARGETDURATION:2"]
+    lines.append(f'#EXT-X-MAP:URI="all.mp4",BYTERANGE="{header}@0"')
+    fragments = [(at, size) for kind, at, size in boxes if kind == "moof"]
+    bodies = [size for kind, _, size in boxes if kind == "mdat"]
+    for (at, moof), mdat in zip(fragments, bodies, strict=True):
+        seconds = float(clip.gop / clip.rate)
+        lines += [f"#EXTINF:{seconds:.6f},", f"#EXT-X-BYTERANGE:{moof + mdat}@{at}", "all.mp4"]
+    playlist = folder / "index.m3u8"
+    playlist.write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    return playlist
+
+
+def _top_level_boxes(data: bytes) -> Iterator[tuple[str, int, int]]:
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8].decode(), at, size
+        at += size

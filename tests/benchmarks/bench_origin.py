@@ -1,0 +1,159 @@
+"""What the origin reaches on this machine, each figure beside a named peer in the same run.
+
+    python tests/benchmarks/bench_origin.py [--json] [--only steady,cold,cached]
+
+steady: an uncached title of 360p at 23.976 fps is fetched segment by segment, upscaled to 720p by
+anime4k-m, in multiples of real time. cold: one uncached lanczos segment over HTTP against one
+FFmpeg process that does the same job on the same file, in pairs. cached: a segment of 1 MiB from
+the cache against nginx serving the same bytes, 32 connections, by wrk.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from origin.demo import find_clip, prepare
+from tests.http_client import get, title, titles
+from tests.nginx import static_server
+from tests.tools import ffmpeg, run_origin
+
+PAIRS = 9
+CONNECTIONS = 32
+SECONDS = 8
+
+
+@contextmanager
+def _serving(library: Path, folder: Path, spec: str) -> Iterator[str]:
+    cache = Path(tempfile.mkdtemp(dir=folder))
+    arguments = [f"demo={library}", "--rendition", spec, "--cache", cache, "--device", "cpu"]
+    with run_origin(*arguments) as base:
+        titles(base)
+        yield base
+
+
+def steady(library: Path, folder: Path) -> dict[str, Any]:
+    """Seconds of video per second of waiting, a player's requests one after the other."""
+    with _serving(library, folder, "2x:anime4k-m") as base:
+        track = title(f"{base}/demo/bunny-fmp4/master.m3u8").produced_track()
+        get(track.segments[0])
+        time.sleep(1)
+        started = time.monotonic()
+        stages = [get(url).headers.get("Server-Timing") for url in track.segments[1:]]
+        elapsed = time.monotonic() - started
+        media = sum(track.durations()[1:])
+        return {
+            "real_time_factor": media / elapsed,
+            "target": 1.25,
+            "media_seconds": media,
+            "last_segment": stages[-1],
+        }
+
+
+def cold(library: Path, folder: Path) -> dict[str, Any]:
+    """Wall time of a cold lanczos segment over that of one FFmpeg process, in pairs."""
+    with _serving(library, folder, "2x:lanczos") as base:
+        playlists = title(f"{base}/demo/bunny-ts/master.m3u8")
+        sources, produced = playlists.source_track(), playlists.produced_track()
+        get(produced.segments[-1])
+        ratios, ours, theirs = [], [], []
+        for index in range(PAIRS):
+            source = folder / f"{index}.ts"
+            source.write_bytes(get(sources.segments[index]).body)
+            time.sleep(3)  # lookahead of the pair before comes to its end
+            theirs.append(_ffmpeg_seconds(source, folder / "out.ts"))
+            started = time.monotonic()
+            reply = get(produced.segments[index])
+            ours.append(time.monotonic() - started)
+            if reply.headers["X-Cache"] == "miss":
+                ratios.append(ours[-1] / theirs[-1])
+        return {
+            "median_ratio": statistics.median(ratios),
+            "target": 1.1,
+            "pairs": len(ratios),
+            "ours_seconds": statistics.median(ours),
+            "ffmpeg_seconds": statistics.median(theirs),
+        }
+
+
+def _ffmpeg_seconds(source: Path, target: Path) -> float:
+    command = [ffmpeg(), "-v", "error", "-y", "-f", "mpegts", "-i", str(source)]
+    command += ["-vf", "scale=iw*2:ih*2:flags=lanczos", "-c:v", "libx264", "-preset", "veryfast"]
+    command += ["-crf", "20", "-maxrate", "4M", "-bufsize", "4M", "-bf", "2", "-c:a", "copy"]
+    command += ["-f", "mpegts", str(target)]
+    started = time.monotonic()
+    subprocess.run(command, check=True)
+    return time.monotonic() - started
+
+
+def cached(library: Path, folder: Path) -> dict[str, Any]:
+    """Requests per second of a cached segment, padded to a MiB by its length, against nginx."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        return {"skipped": "wrk is missing: apt-get install wrk"}
+    with _serving(library, folder, "2x:lanczos") as base:
+        track = title(f"{base}/demo/bunny-ts/master.m3u8").produced_track()
+        bodies = {url: get(url).body for url in track.segments[:8]}
+        url = min(bodies, key=lambda one: abs(len(bodies[one]) - 2**20))
+        static = folder / "static"
+        static.mkdir()
+        (static / "segment.ts").write_bytes(bodies[url])
+        with static_server(folder, static) as nginx:
+            rates = {"ours": [], "nginx": []}
+            for _ in range(3):
+                rates["ours"].append(_requests_per_second(wrk, url))
+                rates["nginx"].append(_requests_per_second(wrk, f"{nginx}/segment.ts"))
+    ours, theirs = (statistics.median(rates[name]) for name in ("ours", "nginx"))
+    return {
+        "bytes": len(bodies[url]),
+        "ours_per_second": ours,
+        "nginx_per_second": theirs,
+        "ratio": ours / theirs,
+    }
+
+
+def _requests_per_second(wrk: str, url: str) -> float:
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    assert found is not None, text
+    return float(found[1])
+
+
+def main() -> None:
+    """Prints one figure per line, or all as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", default="steady,cold,cached")
+    options = parser.parse_args()
+    benchmarks = {"steady": steady, "cold": cold, "cached": cached}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        library = folder / "library"
+        prepare(find_clip(), library)
+        results = {only: benchmarks[only](library, folder) for only in options.only.split(",")}
+    if options.json:
+        print(json.dumps({"cores": os.cpu_count(), **results}, indent=1))
+        return
+    for name, figures in results.items():
+        shown = ", ".join(
+            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in figures.items()
+        )
+        print(f"{name}: {shown}")
+
+
+if __name__ == "__main__":
+    main()
