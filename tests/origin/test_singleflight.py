@@ -89,7 +89,9 @@ async def test_an_error_reaches_every_waiter_and_is_not_kept() -> None:
     async def succeed() -> int:
         return 7
 
-    answers = await asyncio.gather(*(flight.do("k", fail) for _ in range(3)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(flight.do("k", fail) for _ in range(3)), return_exceptions=True
+    )
     assert [str(answer) for answer in answers] == ["gone"] * 3
     assert await flight.do("k", succeed) == (7, Role.LEADER)
 
