@@ -57,6 +57,9 @@ def open_encoder(layout: str, sample_rate: int) -> AudioCodecContext:
     context.bit_rate = aac_grid.bit_rate(context.layout.nb_channels, sample_rate)
     context.flags |= Flags.global_header | Flags.bitexact
     context.thread_count = 1
+    # Its rate control settles in a few frames; that of `twoloop` drifts for seconds, and would
+    # make every segment begin with other noise than its neighbour ended with.
+    context.options = {"aac_coder": "fast"}
     context.open()
     return context
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
-from pathlib import Path
 from typing import cast
 
 from av.audio.stream import AudioStream
@@ -19,14 +18,13 @@ from manifests.timeline import SegmentSpan
 from origin.errors import BrokenSourceError, UnsupportedSourceError
 from origin.media import fmp4, nal, streams
 from origin.media.audio_table import AudioTable, audio_facts
+from origin.media.containers import detect_container
 from origin.media.demux import demux, open_file, pick_video
 from origin.media.types import AudioFacts, Container, FileFacts, InspectFile
 
 MAX_DURATION_SECONDS = 24 * 3600
 MAX_SEGMENTS = 50_000
 MAX_VIDEO_PACKETS = MAX_DURATION_SECONDS * 120
-_TRUNCATED_SECONDS = 2
-_SYNC_BYTE = 0x47
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +49,6 @@ def inspect_file(job: InspectFile) -> FileFacts:
         video = pick_video(opened, job.name)
         tracks = _usable_tracks(opened)
         tables = _scan(opened, video, tracks, job.name)
-        _check_whole(opened, container, video, tables, job.name)
         if container is Container.MATROSKA or not _has_sound_dts(tables.video):
             tables.video = _with_made_dts(tables.video)
         time_base = cast("Fraction", video.time_base)
@@ -82,34 +79,6 @@ def inspect_file(job: InspectFile) -> FileFacts:
         video_average_bandwidth=average,
         offset_seconds=_offset_seconds(spans, time_base, audio),
     )
-
-
-def detect_container(path: str, name: str) -> Container:
-    """Tell a file's container by its first bytes.
-
-    Raises:
-        BrokenSourceError: Missing or empty, or not what its suffix says.
-        UnsupportedSourceError: None that we know.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(1024)
-    except OSError as error:
-        raise BrokenSourceError(f"cannot be read: {error.strerror}", source=name) from error
-    if not head:
-        raise BrokenSourceError("is empty", source=name)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return Container.MP4
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return Container.MATROSKA
-    for packet_size, start in ((188, 0), (192, 4)):
-        syncs = head[start::packet_size]
-        if len(head) > packet_size and set(syncs) == {_SYNC_BYTE}:
-            return Container.MPEGTS
-    suffix = Path(path).suffix.lower()
-    if suffix in (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts"):
-        raise BrokenSourceError(f"does not begin as a {suffix} file does", source=name)
-    raise UnsupportedSourceError("is no MP4, Matroska, WebM or MPEG-TS file", source=name)
 
 
 def _usable_tracks(container: InputContainer) -> list[AudioStream]:
@@ -146,30 +115,6 @@ def _scan(
     if not tables.video:
         raise BrokenSourceError("has no video frames", source=name)
     return tables
-
-
-def _check_whole(
-    container: InputContainer, kind: Container, video: VideoStream, tables: _Tables, name: str
-) -> None:
-    """Compare what was read with what the headers promise."""
-    count = len(tables.video)
-    if kind is Container.MP4 and count < video.frames:
-        raise BrokenSourceError(
-            f"is truncated: {count} of {video.frames} video frames are there", source=name
-        )
-    if kind is Container.MATROSKA and container.duration:
-        promised = (container.duration + max(container.start_time or 0, 0)) / 1_000_000
-        end = float(max(row.pts for row in tables.video) * cast("Fraction", video.time_base))
-        ends = [end, *(_end_seconds(container, index, t) for index, t in tables.audio.items())]
-        if max(ends) + _TRUNCATED_SECONDS < promised:
-            raise BrokenSourceError(
-                f"is truncated: {max(ends):.1f} of {promised:.1f} seconds are there", source=name
-            )
-
-
-def _end_seconds(container: InputContainer, index: int, table: AudioTable) -> float:
-    time_base = cast("Fraction", container.streams[index].time_base)
-    return float(max(table.pts, default=0) * time_base)
 
 
 def _has_sound_dts(packets: Sequence[timeline.Packet]) -> bool:
