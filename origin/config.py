@@ -175,7 +175,7 @@ class Config:
     hang_seconds: float = 60.0
     """A worker that reports nothing for this long is killed."""
     startup_seconds: float = 300.0
-    """The same for a worker's start and first job, which may compile kernels."""
+    """The same while it starts, does its first job (which may compile kernels), or inspects."""
     drain_seconds: float = 20.0
     log_format: str = "text"
     log_level: str = "info"

@@ -3,7 +3,7 @@
 import math
 from enum import StrEnum
 
-from origin.media.types import Measure, ProduceSegment
+from origin.media.types import InspectFile, InspectHls, Measure, ProduceSegment
 
 
 class Lane(StrEnum):
@@ -25,6 +25,11 @@ def expected_count(job: object) -> float:
     if isinstance(job, ProduceSegment):
         return max(1.0, float(job.duration_seconds * job.plan.frame_rate))
     return math.inf
+
+
+def is_silent(job: object) -> bool:
+    """Whether a job reports no progress although it may take long: it reads whole titles."""
+    return isinstance(job, InspectFile | InspectHls)
 
 
 def source_of(job: object) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from origin.errors import ProductionError
+from origin.worker.lanes import is_silent
 from origin.worker.wire import (
     HEADER,
     Cancel,
@@ -37,7 +38,8 @@ class WorkerSettings:
     """`module:function`, called with (job, progress, cancelled)."""
     hang_seconds: float = 60.0
     startup_seconds: float = 300.0
-    """Silence allowed while a worker starts and during its first job, which may compile kernels."""
+    """Silence allowed while a worker starts, during its first job, which may compile kernels, and
+    while a title is inspected, which is silent work."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the origin's own."""
     log_format: str = "text"
@@ -101,7 +103,7 @@ class WorkerProcess:
         answer.add_done_callback(cancel)
         try:
             await self._send(Run(number, job))
-            return await self._follow(number, on_progress)
+            return await self._follow(number, self._patience_seconds(job), on_progress)
         finally:
             answer.remove_done_callback(cancel)
 
@@ -132,11 +134,16 @@ class WorkerProcess:
         except OSError as error:
             raise WorkerDiedError(f"could not be started ({error.strerror})") from None
 
-    async def _follow(self, number: int, on_progress: Callable[[int], None]) -> object:
+    def _patience_seconds(self, job: object) -> float:
         settings = self._settings
-        silence_seconds = settings.hang_seconds if self._is_warm else settings.startup_seconds
+        is_patient = is_silent(job) or not self._is_warm
+        return settings.startup_seconds if is_patient else settings.hang_seconds
+
+    async def _follow(
+        self, number: int, patience_seconds: float, on_progress: Callable[[int], None]
+    ) -> object:
         while True:
-            message = await self._receive(silence_seconds)
+            message = await self._receive(patience_seconds)
             match message:
                 case Progress(at, count) if at == number:
                     on_progress(count)

@@ -1,6 +1,7 @@
 """A runner without media for workers: `WorkerSettings(runner="fake_jobs:run")`.
 
-Jobs of its own do what their name says. Real jobs get plausible results.
+Jobs of its own do what their name says. Real jobs get plausible results; an `InspectFile` takes as
+many seconds as its path says.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from origin.errors import BrokenSourceError
-from origin.media.types import Measure, Measured, Prepared, PrepareRendition, Produced
+from origin.media.types import InspectFile, Measure, Measured, Prepared, PrepareRendition, Produced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,9 @@ def run(job: object, progress: Progress, cancelled: Cancelled) -> object:  # noq
             return os.getpid(), sorted(sys.modules), dict(os.environ)
         case Unsendable():
             return lambda: None
+        case InspectFile():
+            time.sleep(float(job.path))
+            return "inspected"
         case PrepareRendition():
             return Prepared(extradata=b"extradata", codecs="avc1.64001f", init=None)
         case Measure():

@@ -24,7 +24,15 @@ from origin.errors import (
     UnavailableError,
     UnsupportedSourceError,
 )
-from origin.media.types import Container, FileRange, HlsBody, Prepared, Produced, ProduceSegment
+from origin.media.types import (
+    Container,
+    FileRange,
+    HlsBody,
+    InspectFile,
+    Prepared,
+    Produced,
+    ProduceSegment,
+)
 from origin.scheduler import Klass
 from origin.singleflight import SingleFlight
 from origin.telemetry import Metrics
@@ -241,6 +249,13 @@ async def test_progress_is_a_sign_of_life(pools: Pools, tmp_path: Path) -> None:
     job = Hold(release=tmp_path / "release")
     assert await pool.run(job, key="k", on_progress=progress) == "released"
     assert counts[:250] == list(range(1, 251))
+
+
+async def test_an_inspection_may_be_silent_for_long(pools: Pools) -> None:
+    pool = await pools(replace(SETTINGS, hang_seconds=0.5))
+    await pool.run(Echo(value=1), key="warm")
+    assert await pool.run(InspectFile(name="film.mkv", path="1.0"), key="k") == "inspected"
+    assert pools.metrics.value("upscale_origin_worker_restarts_total", lane="package") == 0
 
 
 async def test_a_listener_that_fails_does_not_confuse_the_next_job(
