@@ -103,15 +103,7 @@ def _parameter_sets(extradata: bytes) -> list[bytes]:
     """SPS and PPS of Annex B or avcC extradata."""
     if nal.is_annex_b(extradata):
         return nal.parameter_sets("h264", extradata)
-    units, at = [], 5
-    for mask in (0x1F, 0xFF):  # avcC: SPS, then PPS, each with a count and 16-bit lengths
-        count = extradata[at] & mask
-        at += 1
-        for _ in range(count):
-            size = int.from_bytes(extradata[at : at + 2], "big")
-            units.append(extradata[at + 2 : at + 2 + size])
-            at += 2 + size
-    return units
+    return nal.avcc_units(extradata)
 
 
 def _check_sounds(

@@ -153,7 +153,6 @@ def _x264_params(plan: RenditionPlan, seconds: Fraction) -> str:
         "sync-lookahead": 0,
         "bframes": plan.b_frames,
         "b-pyramid": "none",
-        "mbtree": int(plan.b_frames == 0),  # with B-frames its AVX code gives other bytes each run
         "vbv-maxrate": max(1, int(kilobits * (1 - _FIRST_SHARE) / seconds)),
         "vbv-bufsize": max(1, int(kilobits * _FIRST_SHARE)),
         "vbv-init": 1,
@@ -164,8 +163,10 @@ def _x264_params(plan: RenditionPlan, seconds: Fraction) -> str:
 
 @lru_cache(maxsize=1)
 def _same_on_every_x86() -> dict[str, str]:
-    """Keep x264 from its AVX-512 code, which makes other bytes, and with MB-tree and B-frames other
-    bytes from run to run. What it does with SSE and AVX2 is one and the same.
+    """Keep x264 from its AVX-512 code.
+
+    That makes other bytes, and with MB-tree and B-frames other bytes from run to run. What it
+    does from SSE4 to AVX2 is one and the same.
     """
     try:
         has_avx512 = " avx512f " in Path("/proc/cpuinfo").read_text()
