@@ -31,6 +31,7 @@ async function switchAndSeek(page) {
   await choose(page, upscaled);
   const seeks = await seekAbout(page, job.seeks ?? 10, random(job.seed ?? 1));
   decoded.afterSeeks = await decodedSize(page);
+  await seek(page, 0);
   await bufferAll(page);
   return { decoded, seeks, buffered: await buffered(page), upscaled, source };
 }
@@ -42,7 +43,7 @@ async function automatic(page) {
   await page.waitForFunction((level) => window.hls.currentLevel === level.index, upscaled);
   if (job.segments) await fetched(page, job.segments);
   else await bufferAll(page);
-  await playFor(page, 1);
+  await seek(page, await page.$eval("video", (video) => video.duration / 2));
   return { decoded: { end: await decodedSize(page) }, buffered: await buffered(page), upscaled, source };
 }
 
@@ -111,22 +112,26 @@ async function seekAbout(page, count, next) {
   const seeks = [];
   for (let index = 0; index < count; index += 1) {
     const target = next() * (duration - 2);
-    await page.$eval("video", (video, to) => {
-      video.currentTime = to;
-    }, target);
-    await page.waitForFunction((to) => {
-      const video = document.querySelector("video");
-      return !video.seeking && video.currentTime >= to + 0.3;
-    }, target);
+    await seek(page, target);
     seeks.push(target);
   }
   return seeks;
 }
 
+/** Seeks, and waits until it plays there. */
+async function seek(page, target) {
+  await page.$eval("video", (video, to) => {
+    video.currentTime = to;
+  }, target);
+  await page.waitForFunction((to) => {
+    const video = document.querySelector("video");
+    return !video.seeking && video.currentTime >= to + 0.3;
+  }, target);
+}
+
 async function bufferAll(page) {
   await page.evaluate(() => {
     window.hls.config.maxBufferLength = window.hls.config.maxMaxBufferLength;
-    document.querySelector("video").currentTime = 0;
   });
   await page.waitForFunction(() => {
     const { buffered, duration } = document.querySelector("video");

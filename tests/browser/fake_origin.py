@@ -85,6 +85,7 @@ class _Handler(SimpleHTTPRequestHandler):
 def _titles() -> list[dict[str, Any]]:
     good = {
         "id": "demo/bunny-fmp4",
+        "name": "bunny-fmp4",
         "url": "/demo/bunny-fmp4/master.m3u8",
         "duration_seconds": 40.0,
         "source": {"width": 128, "height": 72, "codec": "h264"},

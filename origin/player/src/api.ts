@@ -2,7 +2,6 @@
 
 export interface Rendition {
   id: string;
-  name: string;
   width: number;
   height: number;
   model: string;
@@ -10,6 +9,8 @@ export interface Rendition {
 
 export interface Title {
   id: string;
+  /** Short, for people. */
+  name: string;
   /** The multivariant playlist. */
   url: string;
   duration_seconds: number | null;

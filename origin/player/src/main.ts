@@ -49,7 +49,7 @@ function play(id: string): void {
   window.player.errors.length = 0;
   if (!title) return say(`There is no title “${id}”.`);
   say(title.error);
-  find("now-playing").textContent = title.id;
+  find("now-playing").textContent = title.name;
   markPlaying(title);
   history.replaceState(null, "", `#${title.id}`);
   if (!Hls.isSupported()) return playNatively(title);
@@ -120,7 +120,7 @@ function listTitles(titles: Title[]): void {
 function titleItem(title: Title): HTMLLIElement {
   const button = document.createElement("button");
   button.dataset.id = title.id;
-  button.append(text("strong", title.id), text("span", summary(title)));
+  button.append(text("strong", title.name), text("span", summary(title)));
   if (title.error) button.append(text("em", title.error));
   button.addEventListener("click", () => play(title.id));
   const item = document.createElement("li");
@@ -168,7 +168,9 @@ video.addEventListener("emptied", showDecodedSize);
 find("legend").replaceChildren(...legend());
 
 try {
+  say("Reading the library…");
   window.player.titles = await fetchTitles();
+  say(null);
   listTitles(window.player.titles);
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (wanted) play(wanted);
