@@ -1,7 +1,5 @@
 """ADTS headers of AAC in MPEG-TS (ISO/IEC 13818-7, 6.2)."""
 
-from origin.errors import UnsupportedSourceError
-
 
 def is_adts(packet: bytes) -> bool:
     """Whether an AAC packet begins with an ADTS header."""
@@ -19,10 +17,7 @@ def audio_specific_config(packet: bytes) -> bytes | None:
     """Make MP4's AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) of an ADTS packet's header.
 
     Returns:
-        None where the packet has no header.
-
-    Raises:
-        UnsupportedSourceError: The channels are described in-band.
+        None where the packet has no header, or describes its channels within the frame.
     """
     if not is_adts(packet):
         return None
@@ -30,5 +25,5 @@ def audio_specific_config(packet: bytes) -> bytes | None:
     frequency = packet[2] >> 2 & 0xF
     channels = (packet[2] & 1) << 2 | packet[3] >> 6
     if channels == 0:
-        raise UnsupportedSourceError("AAC with a channel configuration of its own in MPEG-TS")
+        return None
     return (object_type << 11 | frequency << 7 | channels << 3).to_bytes(2, "big")

@@ -15,6 +15,7 @@ from manifests.timeline import SegmentSpan, TrackSpan
 from origin.errors import UnsupportedSourceError
 from origin.media import aac_grid, fmp4, streams
 from origin.media.demux import AnyPacket
+from origin.media.track import Track
 from origin.media.types import AudioFacts
 
 
@@ -61,8 +62,7 @@ def audio_facts(
     Raises:
         UnsupportedSourceError: Its timestamps go backwards.
     """
-    copied = stream.codec_context.codec.canonical_name in streams.COPIED
-    if not copied:
+    if not _can_copy(stream, table.first):
         return _transcoded_facts(stream, table, spans, time_base)
     own = cast("Fraction", stream.time_base)
     rows = zip(table.pts, table.durations, strict=True)
@@ -76,6 +76,13 @@ def audio_facts(
         peak_bandwidth=_audio_peak(table, dealt, own),
         spans=dealt,
     )
+
+
+def _can_copy(stream: AudioStream, first_packet: bytes) -> bool:
+    """Whether MP4 can carry the packets as they are."""
+    track = Track.from_stream(stream, first_packet=first_packet)
+    has_config = track.codec != "aac" or bool(track.extradata)
+    return track.codec in streams.COPIED and has_config
 
 
 def _audio_peak(table: AudioTable, spans: Sequence[TrackSpan], time_base: Fraction) -> int:

@@ -19,6 +19,8 @@ CLIPS = {
     "reordered.mkv": Clip(b_frames=2, start_seconds=Fraction(10)),
     "film.ts": Clip(b_frames=2, rate=Fraction(24000, 1001), start_seconds=Fraction(10)),
     "plain.ts": Clip(rate=Fraction(30000, 1001)),
+    "open.ts": Clip(b_frames=2, open_gop=True, start_seconds=Fraction(10)),
+    "wrapped.ts": Clip(b_frames=2, start_seconds=synth.WRAP_SECONDS - Fraction(2)),
     "open.mp4": Clip(b_frames=2, open_gop=True),
     "open.mkv": Clip(b_frames=2, open_gop=True, rate=Fraction(24000, 1001)),
     "variable.mkv": Clip(vfr=True, b_frames=2),
