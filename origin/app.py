@@ -11,7 +11,7 @@ from aiohttp import web
 
 from manifests.errors import ManifestError
 from manifests.ladder import RenditionSpec
-from origin.cache import Cache, StateStore
+from origin.cache import Cache, StateStore, publish
 from origin.config import Config
 from origin.errors import ConfigError
 from origin.routes import METRICS, SERVICE, add_routes
@@ -35,6 +35,7 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
         budget_bytes=config.cache_size,
         ram_bytes=config.ram_cache_size,
     )
+    publish(cache, metrics)
     pool = _worker_pool(config, metrics)
     service = Service(
         config=config,

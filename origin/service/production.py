@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from origin.cache import Cache, CachedObject
 from origin.errors import OriginError
-from origin.media.types import BodyJob, Produced
+from origin.media.types import BodyJob
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult, ProducedAnswer
 from origin.singleflight import Role, SingleFlight
@@ -89,10 +89,12 @@ class Production:
         cached = await self._cache.aget(item.key)
         if cached is not None:
             return _Made(cached=cached, found=True)
-        started = time.monotonic()
-        produced = await self._pool.run(item.job(), key=item.key)
-        elapsed = time.monotonic() - started
-        stages = {"queue": max(0.0, elapsed - _busy(produced)), **produced.stages}
+        asked = time.monotonic()
+        queued: list[float] = []
+        produced = await self._pool.run(
+            item.job(), key=item.key, on_start=lambda: queued.append(time.monotonic() - asked)
+        )
+        stages = {"queue": queued[-1], **produced.stages}
         self._metrics.stages(stages)
         return _Made(cached=await self._cache.aput(item.key, produced.body), stages=stages)
 
@@ -105,10 +107,6 @@ class Production:
             cache_result=result,
             stages=made.stages,
         )
-
-
-def _busy(produced: Produced) -> float:
-    return max(produced.stages.values(), default=0.0)
 
 
 def cache_key(digest: str, name: str) -> str:

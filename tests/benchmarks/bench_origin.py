@@ -1,6 +1,6 @@
 """What the origin reaches on this machine, each figure beside a named peer in the same run.
 
-    python tests/benchmarks/bench_origin.py [--json] [--only steady,cold,cached]
+    [DEVICE=cuda] python tests/benchmarks/bench_origin.py [--json] [--only steady,cold,cached]
 
 steady: an uncached title of 360p at 23.976 fps is fetched segment by segment, upscaled to 720p by
 anime4k-m, in multiples of real time. cold: one uncached lanczos segment over HTTP against one
@@ -38,7 +38,8 @@ SECONDS = 8
 @contextmanager
 def _serving(library: Path, folder: Path, spec: str) -> Iterator[str]:
     cache = Path(tempfile.mkdtemp(dir=folder))
-    arguments = [f"demo={library}", "--rendition", spec, "--cache", cache, "--device", "cpu"]
+    device = os.environ.get("DEVICE", "cpu")
+    arguments = [f"demo={library}", "--rendition", spec, "--cache", cache, "--device", device]
     with run_origin(*arguments) as base:
         titles(base)
         yield base
