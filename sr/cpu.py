@@ -6,14 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr.color import codes_from_codes
-from sr.kernels.resample import convert_chroma, convert_luma, resample_plane
+from sr.kernels.chroma import convert_chroma, convert_luma
+from sr.kernels.resample import resample_plane
 from sr.planes import check_planes, plane_shapes, whole_rows
-from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, luma_grid_taps, make_taps
+from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, make_taps
 from sr.types import Planes, Signal
 
 Plane = NDArray[np.uint8] | NDArray[np.float32]
 ROUND = np.float32(0.5)
 """Added before truncating to uint8: nearest, halves up."""
+MAX_PHASES = 32
+"""Ratios of larger numbers are resampled by the plain loop: their phases have too few samples."""
 
 
 class PlaneResampler:
@@ -30,7 +33,8 @@ class PlaneResampler:
             for size, s in zip((source.width, source.height), siting, strict=True)
         )
         self._vertical = (y.first, y.weights)
-        self._horizontal = (x.first, np.ascontiguousarray(x.weights.T), x.doubles)
+        recurrence = (x.phases, x.advance) if x.phases <= MAX_PHASES else (0, 0)
+        self._horizontal = (x.first, x.weights, *recurrence)
         self._edge = _reach(x, self._width)
         self._shape = (y.first.size, x.first.size)
 
@@ -69,8 +73,6 @@ class LumaConverter:
     """Luma to another matrix or range at its own size: (H, W) float32, unrounded."""
 
     def __init__(self, source: Signal, target: Signal) -> None:
-        x, y = luma_grid_taps(source.width, CHROMA_X), luma_grid_taps(source.height, CHROMA_Y)
-        self._taps = (x.first, x.weights, y.first, y.weights)
         self._shape = plane_shapes(source)[0]
         self._map = codes_from_codes(source, target)[0].astype(np.float32)
 
@@ -84,7 +86,7 @@ class LumaConverter:
     ) -> NDArray[np.float32]:
         """Convert whole rows."""
         out = np.empty(self._shape, np.float32)
-        convert_luma(y, u, v, *self._taps, self._map, out)
+        convert_luma(y, u, v, self._map, out)
         return out
 
 

@@ -32,12 +32,10 @@ class Taps:
     """(N_out,)"""
     weights: NDArray[np.float32]
     """(N_out, K)"""
-
-    @property
-    def doubles(self) -> bool:
-        """Whether even samples share one phase and odd ones another, one source sample apart."""
-        first, weights = self.first, self.weights
-        return bool(np.all(first[2:] == first[:-2] + 1) and np.all(weights[2:] == weights[:-2]))
+    phases: int
+    """The weights recur after as many output samples,"""
+    advance: int
+    """while `first` has grown by as many."""
 
     @property
     def is_copy(self) -> bool:
@@ -79,7 +77,7 @@ def make_taps(kernel: Kernel, source: int, target: int, siting: Siting = LUMA) -
         [shape(float((f + k - p) / stretch)) for k in range(math.ceil(2 * reach))]
         for f, p in zip(first, positions, strict=True)
     ]
-    return Taps(first=np.array(first, np.int32), weights=_quantised(np.array(rows)))
+    return _trimmed(first, _quantised(np.array(rows)), ratio)
 
 
 def luma_grid_taps(size: int, siting: Siting) -> Taps:
@@ -87,7 +85,7 @@ def luma_grid_taps(size: int, siting: Siting) -> Taps:
     positions = [(i - siting.offset) / siting.step for i in range(size)]
     first = [math.floor(p) for p in positions]
     rows = [[float(1 - p + f), float(p - f)] for f, p in zip(first, positions, strict=True)]
-    return Taps(first=np.array(first, np.int32), weights=_quantised(np.array(rows)))
+    return _trimmed(first, _quantised(np.array(rows)), Fraction(1, siting.step))
 
 
 def _position(index: int, ratio: Fraction, siting: Siting) -> Fraction:
@@ -102,6 +100,18 @@ def _quantised(weights: NDArray[np.float64]) -> NDArray[np.float32]:
     largest = np.argmax(whole, axis=1)
     whole[np.arange(len(whole)), largest] += WEIGHT_ONE - whole.sum(axis=1)
     return np.asarray(whole / WEIGHT_ONE, np.float32)
+
+
+def _trimmed(first: list[int], weights: NDArray[np.float32], ratio: Fraction) -> Taps:
+    """Without the outer taps that no sample uses."""
+    used = np.flatnonzero(weights.any(axis=0))
+    start, stop = int(used[0]), int(used[-1]) + 1
+    return Taps(
+        first=np.array(first, np.int32) + np.int32(start),
+        weights=np.ascontiguousarray(weights[:, start:stop]),
+        phases=ratio.denominator,
+        advance=ratio.numerator,
+    )
 
 
 def _triangle(x: float) -> float:

@@ -5,11 +5,10 @@ static: every batch is computed full, so that a frame's result does not depend o
 with it, and a CUDA graph can replay the whole of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sr.color import Affine, codes_from_codes
 from sr.errors import UpscalerError
@@ -129,12 +128,10 @@ class TorchUpscaler:
         self._source = source
         self._cuda = torch.device(device).type == "cuda"
         luma, chroma = plane_shapes(source)
-        self._host = tuple(
-            torch.zeros((batch, *shape), dtype=torch.uint8, pin_memory=self._cuda)
-            for shape in (luma, chroma, chroma)
-        )
-        self._inputs = tuple(plane.to(device) for plane in self._host)
+        self._host = [self._host_buffer((batch, *s)) for s in (luma, chroma, chroma)]
+        self._inputs = [plane.to(device) for plane in self._host]
         self._run = self._captured(frames) if self._cuda else lambda: frames(*self._inputs)
+        self._results = [self._host_buffer(plane.shape) for plane in self._run()]
 
     @torch.inference_mode()
     def __call__(self, frames: list[Planes]) -> list[Planes]:
@@ -145,10 +142,15 @@ class TorchUpscaler:
             check_planes(frame, self._source)
             for buffer, plane in zip(self._host, frame, strict=True):
                 buffer.numpy()[index] = plane
-        for buffer, static in zip(self._host, self._inputs, strict=True):
-            static.copy_(buffer, non_blocking=True)
-        y, u, v = (_download(plane, len(frames)) for plane in self._run())
+        _copy_all(self._host, self._inputs)
+        _copy_all(self._run(), self._results)
+        if self._cuda:
+            torch.cuda.current_stream(self._inputs[0].device).synchronize()
+        y, u, v = (result.numpy() for result in self._results)
         return [Planes(y[i].copy(), u[i].copy(), v[i].copy()) for i in range(len(frames))]
+
+    def _host_buffer(self, shape: Sequence[int]) -> torch.Tensor:
+        return torch.zeros(tuple(shape), dtype=torch.uint8, pin_memory=self._cuda)
 
     @torch.inference_mode()
     def _captured(
@@ -172,5 +174,6 @@ class TorchUpscaler:
         return replay
 
 
-def _download(plane: torch.Tensor, count: int) -> NDArray[np.uint8]:
-    return plane[:count].cpu().numpy()
+def _copy_all(sources: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.copy_(source, non_blocking=True)

@@ -13,6 +13,7 @@ cache; strips do not change the result.
 import numpy as np
 from numba import njit
 
+from sr.kernels.chroma import chroma_row
 from sr.kernels.simd import (
     BLOCK,
     FEATURES,
@@ -90,8 +91,8 @@ def _clamp_ends(row, columns):
 def _read_row(luma, u, v, t, height, left, columns, color, work):
     """Row t as R'G'B' in [0, 1] and as target luma, with chroma brought to the luma grid."""
     cb, cr = work[_SCRATCH], work[_SCRATCH + 1]
-    _chroma_row(u, t, height, left, columns, cb, work[_SCRATCH + 2])
-    _chroma_row(v, t, height, left, columns, cr, work[_SCRATCH + 2])
+    chroma_row(u, t, height, left, columns, cb, work[_SCRATCH + 2])
+    chroma_row(v, t, height, left, columns, cr, work[_SCRATCH + 2])
     source = luma[left:]
     for channel in range(4):
         index = _RGB + t % RING * 3 + channel if channel < 3 else _LUMA + t % LONG_RING
@@ -100,23 +101,6 @@ def _read_row(luma, u, v, t, height, left, columns, color, work):
         for x in range(columns):
             target[x] = by_y * np.float32(source[x]) + by_u * cb[x] + by_v * cr[x] + offset
         _clamp_ends(work[index], columns)
-
-
-@njit(nogil=True, cache=True)
-def _chroma_row(plane, t, height, left, columns, target, scratch):
-    """Chroma of luma row t: rows lie half way between luma rows, columns on the even ones."""
-    last = (height + 1) // 2 - 1
-    near, other = t // 2, min(max(t // 2 - 1 + t % 2 * 2, 0), last)
-    first = left // 2
-    count = (columns + 1) // 2
-    a, b = plane[near, first:], plane[other, first:]
-    for x in range(count):
-        scratch[x] = np.float32(0.75) * np.float32(a[x]) + np.float32(0.25) * np.float32(b[x])
-    scratch[count] = scratch[count - 1]
-    following = scratch[1:]
-    for x in range(count):
-        target[2 * x] = scratch[x]
-        target[2 * x + 1] = np.float32(0.5) * (scratch[x] + following[x])
 
 
 @njit(nogil=True, cache=True)

@@ -1,4 +1,9 @@
-"""Separable resampling and colour conversion of planes, deterministic to the bit."""
+"""Separable resampling of planes.
+
+Sizes in a ratio of small numbers P / Q have P sets of weights that recur every Q source samples.
+The row is dealt into Q lanes, so that each set reads and writes contiguous samples and vectorises;
+other ratios take the plain loop.
+"""
 
 # ruff: noqa: PLR0917 (numba passes arguments by position)
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -8,7 +13,7 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True)
-def resample_plane(source, width, height, fy, wy, fx, wx, doubles, edge, half, out):
+def resample_plane(source, width, height, fy, wy, fx, wx, phases, advance, edge, half, out):
     """Resize one plane: vertically into a row, then horizontally.
 
     Args:
@@ -19,26 +24,34 @@ def resample_plane(source, width, height, fy, wy, fx, wx, doubles, edge, half, o
         fy: (H_out,) int32, first source row of each output row; clamped to the plane.
         wy: (H_out, K) float32.
         fx: (W_out,) int32, first source column; clamped likewise.
-        wx: (K, W_out) float32.
-        doubles: Whether `fx` and `wx` have two phases that advance by one (see Taps.doubles).
+        wx: (W_out, K) float32.
+        phases: Output columns after which `wx` recurs; 0 to ignore that it does.
+        advance: By how much `fx` has grown then.
         edge: How many columns the taps reach beyond the plane on either side, or more.
         half: 0.5 to round to uint8, 0 for float32 output.
         out: (H_out, W_out) uint8 or float32.
     """
+    columns = out.shape[1]
     row = np.empty(width + 2 * edge, np.float32)
-    even = np.empty(out.shape[1] + 1, np.float32)
-    odd = np.empty(out.shape[1] + 1, np.float32)
+    lanes = np.empty((max(advance, 1), row.size // max(advance, 1) + 1), np.float32)
+    sums = np.empty((max(phases, 1), columns // max(phases, 1) + 1), np.float32)
     for yo in range(out.shape[0]):
         _blend_rows(source, width, height, fy[yo], wy[yo], row[edge:])
         row[:edge] = row[edge]
         row[edge + width :] = row[edge + width - 1]
-        if doubles:
-            _phase(row[edge + fx[0] :], wx[:, 0], (out.shape[1] + 1) // 2, even)
-            _phase(row[edge + fx[1] :], wx[:, 1], out.shape[1] // 2, odd)
-            _store_pairs(even, odd, half, out[yo])
+        if phases == 0:
+            _gather(row, edge, fx, wx, sums[0])
+            _store(sums[0], 1, half, out[yo])
+            continue
+        _deal(row, lanes)
+        for phase in range(min(phases, columns)):
+            count = (columns - phase + phases - 1) // phases
+            _convolve(lanes, fx[phase] + edge, wx[phase], count, sums[phase])
+        if phases == 2:
+            _store_pairs(sums[0], sums[1], half, out[yo])
         else:
-            _gather(row, edge, fx, wx, even)
-            _store(even, half, out[yo])
+            for phase in range(min(phases, columns)):
+                _store(sums[phase], phases, half, out[yo, phase:])
 
 
 @njit(nogil=True, cache=True)
@@ -55,37 +68,56 @@ def _blend_rows(source, width, height, first, weights, target):
 
 
 @njit(nogil=True, cache=True)
-def _phase(row, weights, count, target):
-    weight = weights[0]
-    for x in range(count):
-        target[x] = weight * row[x]
-    for k in range(1, weights.size):
-        shifted = row[k:]
+def _deal(row, lanes):
+    """`lanes[q, j] = row[Q * j + q]`."""
+    step = lanes.shape[0]
+    for q in range(step):
+        lane = lanes[q]
+        for j in range((row.size - q + step - 1) // step):
+            lane[j] = row[step * j + q]
+
+
+@njit(nogil=True, cache=True)
+def _convolve(lanes, first, weights, count, target):
+    step = lanes.shape[0]
+    for k in range(weights.size):
+        lane = lanes[(first + k) % step, (first + k) // step :]
         weight = weights[k]
-        for x in range(count):
-            target[x] += weight * shifted[x]
+        if k == 0:
+            for j in range(count):
+                target[j] = weight * lane[j]
+        else:
+            for j in range(count):
+                target[j] += weight * lane[j]
 
 
 @njit(nogil=True, cache=True)
 def _gather(row, edge, first, weights, target):
     for x in range(first.size):
-        target[x] = np.float32(0)
-    for k in range(weights.shape[0]):
-        weight = weights[k]
-        for x in range(first.size):
-            target[x] += weight[x] * row[np.uint64(first[x] + k + edge)]
+        taps = row[first[x] + edge :]
+        total = np.float32(0)
+        for k in range(weights.shape[1]):
+            total += weights[x, k] * taps[k]
+        target[x] = total
 
 
 @njit(nogil=True, cache=True)
-def _store(values, half, target):
+def _store(values, step, half, target):
+    """Every `step`-th sample of the target, from its first."""
     top = np.float32(255.0) if half > 0 else np.float32(np.inf)
     bottom = np.float32(0.0) if half > 0 else np.float32(-np.inf)
-    for x in range(target.size):
-        target[x] = min(max(values[x] + half, bottom), top)
+    count = (target.size + step - 1) // step
+    if step == 1:
+        for x in range(count):
+            target[x] = min(max(values[x] + half, bottom), top)
+    else:
+        for x in range(count):
+            target[step * x] = min(max(values[x] + half, bottom), top)
 
 
 @njit(nogil=True, cache=True)
 def _store_pairs(even, odd, half, target):
+    """Both phases at once: two stores of neighbours vectorise, where a stride does not."""
     top = np.float32(255.0) if half > 0 else np.float32(np.inf)
     bottom = np.float32(0.0) if half > 0 else np.float32(-np.inf)
     for x in range(target.size // 2):
@@ -94,55 +126,3 @@ def _store_pairs(even, odd, half, target):
     if target.size % 2:
         last = target.size // 2
         target[2 * last] = min(max(even[last] + half, bottom), top)
-
-
-@njit(nogil=True, cache=True)
-def convert_luma(y, u, v, fx, wx, fy, wy, coefficients, out):
-    """Luma of another matrix or range, with chroma brought to the luma grid by two taps per axis.
-
-    Args:
-        y: (H, pitch) uint8.
-        u: (H_chroma, pitch) uint8.
-        v: As `u`.
-        fx: (W,) int32.
-        wx: (W, 2) float32.
-        fy: (H,) int32.
-        wy: (H, 2) float32.
-        coefficients: (4,) float32: an affine map of (Y, Cb, Cr, 1).
-        out: (H, W) float32.
-    """
-    height, width = out.shape
-    rows, columns = (height + 1) // 2, (width + 1) // 2
-    by_y, by_u, by_v, offset = coefficients
-    line = np.empty(columns + 2, np.float32)
-    for r in range(height):
-        a, b = min(max(fy[r], 0), rows - 1), min(max(fy[r] + 1, 0), rows - 1)
-        wa, wb = wy[r]
-        middle = line[1:]
-        for x in range(columns):
-            top = by_u * np.float32(u[a, x]) + by_v * np.float32(v[a, x])
-            bottom = by_u * np.float32(u[b, x]) + by_v * np.float32(v[b, x])
-            middle[x] = wa * top + wb * bottom
-        line[0], line[columns + 1] = line[1], line[columns]
-        target, luma = out[r], y[r]
-        for x in range(width):
-            k = np.uint64(fx[x] + 1)
-            chroma = wx[x, 0] * line[k] + wx[x, 1] * line[k + np.uint64(1)]
-            target[x] = by_y * np.float32(luma[x]) + chroma + offset
-
-
-@njit(nogil=True, cache=True)
-def convert_chroma(u, v, coefficients, out):
-    """One chroma plane as an affine map of both.
-
-    Args:
-        u: (H, pitch) uint8.
-        v: As `u`.
-        coefficients: (3,) float32: of (Cb, Cr, 1).
-        out: (H, W) float32.
-    """
-    by_u, by_v, offset = coefficients
-    for r in range(out.shape[0]):
-        a, b, target = u[r], v[r], out[r]
-        for x in range(out.shape[1]):
-            target[x] = by_u * np.float32(a[x]) + by_v * np.float32(b[x]) + offset

@@ -106,6 +106,9 @@ def test_taps_sum_to_one_and_stay_near(siting, source: int, target: int) -> None
         taps = make_taps(kernel, source, target, siting)
         assert np.all(taps.weights.sum(axis=1, dtype=float) == 1)
         assert taps.first.size == -(-target // 2)
+        later, earlier = slice(taps.phases, None), slice(None, -taps.phases)
+        assert np.all(taps.weights[later] == taps.weights[earlier])
+        assert np.all(taps.first[later] == taps.first[earlier] + taps.advance)
 
 
 def test_identity_copies_and_owns_its_memory() -> None:
