@@ -98,3 +98,10 @@ def shrink(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     down, across = picture.shape[0] // height, picture.shape[1] // width
     whole = picture[: height * down, : width * across].astype(np.float32)
     return whole.reshape(height, down, width, across).mean(axis=(1, 3))
+
+
+def h264_level(segment: Bytes) -> int:
+    """`level_idc` of the first SPS in the bytes, wherever it stands."""
+    data = segment.init or segment.body
+    at = data.index(b"\x67\x64\x00")
+    return data[at + 3]

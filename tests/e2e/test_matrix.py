@@ -195,3 +195,12 @@ def test_promises_are_kept(shape, origin):
         assert round(seconds) <= produced.playlist.target_duration
     assert abs(info.frame_rate - float(shape.clip.rate)) < 0.01 or shape.clip.vfr
     assert produced.playlist.is_endlist
+    segment = judge.fetch(produced)[0]
+    with segment.open() as container:
+        stream = container.streams.video[0]
+        next(container.decode(stream))
+        profile, level = stream.codec_context.profile, judge.h264_level(segment)
+        sar = stream.codec_context.sample_aspect_ratio
+    assert profile == "High"
+    assert f"avc1.6400{level:02x}" in info.codecs
+    assert (sar or 1) == shape.clip.sar
