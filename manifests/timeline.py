@@ -69,6 +69,8 @@ class SegmentFacts:
     borrows from the segment before."""
     video_bytes: int
     audio_bytes: int
+    has_parameter_sets: bool = True
+    """Whether it can be opened alone; an open GOP in MPEG-TS may rely on an earlier segment's."""
     error: str | None = None
     """Why this segment cannot be used; the other fields are then 0."""
 

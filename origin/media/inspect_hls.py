@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import cast
@@ -16,6 +16,7 @@ from origin.errors import BrokenSourceError, OriginError, UnsupportedSourceError
 from origin.media import streams
 from origin.media.demux import AnyPacket, VideoPacket, demux, open_bytes, pick_video, read_range
 from origin.media.packets import unwrap
+from origin.media.ts import PACKET
 from origin.media.types import AudioFacts, Container, HlsBody, HlsFacts, InspectHls, VideoFacts
 
 
@@ -53,6 +54,8 @@ def inspect_hls(job: InspectHls) -> HlsFacts:
 def _open(body: HlsBody, before: bytes = b"") -> Iterator[InputContainer]:
     init = read_range(body.init, body.name) if body.init else b""
     data = read_range(body.body, body.name)
+    if body.container is Container.MPEGTS and len(data) % PACKET:
+        raise BrokenSourceError("ends within a transport packet", source=body.name)
     with open_bytes(init + before + data, body.container, body.name) as container:
         if not container.streams:
             raise BrokenSourceError("holds no streams", source=body.name)
@@ -78,7 +81,8 @@ def _with_parameter_sets(body: HlsBody, whole: HlsBody | None, error: OriginErro
     """
     if whole is not None and body.container is Container.MPEGTS:
         with suppress(BrokenSourceError, UnsupportedSourceError):
-            return _read(body, read_range(whole.body, whole.name))
+            row = _read(body, read_range(whole.body, whole.name))
+            return replace(row, facts=replace(row.facts, has_parameter_sets=False))
     nothing = SegmentFacts(
         first_pts=0,
         end_pts=0,

@@ -171,7 +171,8 @@ def hls_body(title: HlsTitle, index: int) -> HlsBody:
         first -= 1
         if facts[first].has_key:
             break
-    preroll = tuple(earlier.body for earlier in title.source.bodies[first:index])
+    before = [*_parameter_sets(title, first), *range(first, index)]
+    preroll = tuple(title.source.bodies[earlier].body for earlier in before)
     return HlsBody(
         name=body.name,
         container=body.container,
@@ -179,6 +180,16 @@ def hls_body(title: HlsTitle, index: int) -> HlsBody:
         init=body.init,
         preroll=preroll,
     )
+
+
+def _parameter_sets(title: HlsTitle, index: int) -> list[int]:
+    """The segment to read first, where the one at `index` has no parameter sets of its own."""
+    facts = title.facts.segments
+    if facts[index].has_parameter_sets:
+        return []
+    able = (i for i in range(index - 1, -1, -1) if facts[i].has_parameter_sets)
+    usable = [i for i in able if facts[i].error is None]
+    return usable[:1]
 
 
 def _continues(title: HlsTitle, index: int) -> bool:
