@@ -126,7 +126,7 @@ def _layout(
         if not packet[1] & 0x40:
             continue
         pictures += 1
-        while done < len(units) * pictures // run.pictures:
+        while done < -(-len(units) * pictures // run.pictures):
             yield _Place(units[done], pcr, discontinuity)
             done, pcr, discontinuity = done + 1, b"", False
     for unit in units[done:]:
