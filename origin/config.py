@@ -25,6 +25,19 @@ def _available_threads() -> int:
     return os.cpu_count() or 1
 
 
+def _upscale_workers() -> int:
+    """One for every four threads: a segment of a few seconds has too few sub-GOPs for more."""
+    return max(1, _available_threads() // 4)
+
+
+def _threads_per_worker() -> int:
+    return max(1, _available_threads() // _upscale_workers())
+
+
+def _lookahead_segments() -> int:
+    return max(2, _upscale_workers())
+
+
 def default_cache_dir() -> Path:
     """`upscale-origin` in the user's cache home (XDG Base Directory Specification)."""
     home = os.environ.get("XDG_CACHE_HOME", "")
@@ -166,11 +179,12 @@ class Config:
     device: str = "auto"
     renditions: tuple[str, ...] = ("auto",)
     """Rendition specs as written."""
-    threads: int = field(default_factory=_available_threads)
+    threads: int = field(default_factory=_threads_per_worker)
     """Budget of one upscale worker, for decoding, nets and encoders together."""
-    upscale_workers: int = 1
+    upscale_workers: int = field(default_factory=_upscale_workers)
     package_workers: int = 1
-    lookahead_segments: int = 2
+    lookahead_segments: int = field(default_factory=_lookahead_segments)
+    """How many segments after the one asked for are made ahead."""
     orphan_grace_seconds: float = 30.0
     hang_seconds: float = 60.0
     """A worker that reports nothing for this long is killed."""

@@ -37,3 +37,15 @@ def small_library(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = tmp_path_factory.mktemp("library") / "small"
     demo.prepare(clip, library, height=144, seconds=40)
     return library
+
+
+@pytest.fixture(scope="session")
+def cuda() -> str:
+    """A CUDA device; without one the test is skipped, or fails where FAIL_WITHOUT_CUDA=1."""
+    import torch  # noqa: PLC0415 (heavy)
+
+    if torch.cuda.is_available():
+        return "cuda:0"
+    if os.environ.get("FAIL_WITHOUT_CUDA") == "1":
+        pytest.fail("FAIL_WITHOUT_CUDA=1, and torch sees no CUDA device")
+    pytest.skip("no CUDA device: needs an NVIDIA GPU and a CUDA build of torch")
