@@ -5,6 +5,7 @@ Of media files only the first edit counts (`advanced_editlist=0`), so that no fr
 """
 
 import io
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from origin.errors import BrokenSourceError, UnsupportedSourceError
-from origin.media import limits
+from origin.media import boxes, limits
 from origin.media.types import Container, FileRange
 
 if TYPE_CHECKING:
@@ -58,8 +59,13 @@ def open_bytes(data: bytes, container: Container, name: str) -> InputContainer:
     """Open HLS media in memory with its pinned demuxer; timestamps come as they are stored.
 
     Raises:
-        BrokenSourceError: The demuxer cannot read it.
+        BrokenSourceError: The demuxer cannot read it, or its last MP4 box is cut off.
     """
+    if container is Container.MP4:
+        try:
+            deque(boxes.walk(data), maxlen=0)
+        except boxes.BoxError as error:
+            raise BrokenSourceError(f"is truncated or no MP4: {error}", source=name) from error
     options = {
         Container.MPEGTS: {"correct_ts_overflow": "0"},
         Container.MP4: {"ignore_editlist": "1"},

@@ -133,10 +133,10 @@ class Line:
         return [lane.coded for lane in self._lanes]
 
     def _watch(self, progress: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
-        reported = -1
-        while not self._ended:
+        reported, ended = -1, False
+        while not ended:
             with self._condition:
-                self._condition.wait(_POLL_SECONDS)
+                ended = self._ended or (self._condition.wait(_POLL_SECONDS) and self._ended)
                 frames = sum(lane.encoded for lane in self._lanes)
             if frames != reported:
                 progress(frames)

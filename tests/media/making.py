@@ -150,10 +150,10 @@ def make_all(sources: Sequence[SegmentSource], plan: RenditionPlan, threads: int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A segment as FFmpeg's demuxer and decoder see it, without our code."""
+    """A segment as FFmpeg's demuxer and decoder see it, without our code; times modulo 2**33."""
 
     pts: list[int]
-    dts: list[int | None]
+    dts: list[int]
     keys: list[bool]
     counters: list[int]
     size: tuple[int, int]
@@ -166,20 +166,21 @@ class Seen:
 def look(data: bytes, kind: str) -> Seen:
     options = {"correct_ts_overflow": "0"} if kind == "mpegts" else {"ignore_editlist": "1"}
     form = "mpegts" if kind == "mpegts" else "mov"
+    modulus = 2**33 if kind == "mpegts" else 2**64
     with av.open(io.BytesIO(data), format=form, options=options) as container:
         video = container.streams.video[0]
         packets = [packet for packet in container.demux() if packet.size]
         own = [packet for packet in packets if packet.stream_index == video.index]
         audio = [
-            [(p.pts, bytes(p)) for p in packets if p.stream_index == stream.index]
+            [(p.pts % modulus, bytes(p)) for p in packets if p.stream_index == stream.index]
             for stream in container.streams.audio
         ]
         frames = [frame for packet in own for frame in packet.decode()]
         frames += video.codec_context.decode(None)
         first = frames[0]
         return Seen(
-            pts=sorted(packet.pts for packet in own),
-            dts=[packet.dts for packet in own],
+            pts=[packet.pts % modulus for packet in own],
+            dts=[packet.dts % modulus for packet in own],
             keys=[packet.is_keyframe for packet in own],
             counters=[read_counter(luma(frame)) for frame in frames],
             size=(first.width, first.height),
