@@ -33,8 +33,12 @@ class Sample:
     is_key: bool
 
 
-def build_init(tracks: Sequence[Track]) -> bytes:
+def build_init(tracks: Sequence[Track], *, movie_timescale: int = 1000) -> bytes:
     """Make the init segment of `tracks`: `ftyp` and `moov`, track IDs counting from 1.
+
+    Args:
+        tracks: In the order of the fragments.
+        movie_timescale: What durations in the tracks' edit lists count.
 
     Raises:
         ProductionError: FFmpeg cannot describe a track's codec in MP4.
@@ -44,7 +48,7 @@ def build_init(tracks: Sequence[Track]) -> bytes:
         b"mvhd",
         0,
         0,
-        struct.pack(">IIIIIH10x", 0, 0, 1000, 0, 0x10000, 0x100),
+        struct.pack(">IIIIIH10x", 0, 0, movie_timescale, 0, 0x10000, 0x100),
         UNIT_MATRIX,
         struct.pack(">24xI", len(tracks) + 1),
     )

@@ -13,7 +13,13 @@ from origin.media.decode import Picture
 from origin.media.encode import SubGopEncoder, split_frames
 from origin.media.frames import Plane, frame_of, planes_of
 from origin.media.line import Line, Machines
-from origin.media.pipeline import Cancelled, Progress, open_upscaler, signal_of
+from origin.media.pipeline import (
+    Cancelled,
+    Progress,
+    line_threads,
+    open_upscaler,
+    signal_of,
+)
 from origin.media.types import Measure, Measured
 from sr.types import Planes
 
@@ -55,7 +61,8 @@ def _run(job: Measure, frames: int, progress: Progress, cancelled: Cancelled) ->
         open_encoder=lambda part: SubGopEncoder(plan, len(part) / _RATE, plan.crf, b_frames=False),
     )
     sub_gops = split_frames(frames, float(frames / _RATE))
-    line = Line(machines, sub_gops, job.threads, job.width * job.height * 3 // 2)
+    threads = line_threads(job.threads, job.device, upscaler)
+    line = Line(machines, sub_gops, threads, job.width * job.height * 3 // 2)
     line.run(progress, cancelled)
     return line
 

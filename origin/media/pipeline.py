@@ -126,7 +126,8 @@ def _encode(
         concurrency=upscaler.concurrency,
         open_encoder=open_encoder,
     )
-    line = Line(machines, sub_gops, job.threads, context.width * context.height * 3 // 2)
+    threads = line_threads(job.threads, job.device, upscaler)
+    line = Line(machines, sub_gops, threads, context.width * context.height * 3 // 2)
     try:
         line.run(progress, cancelled)
     except UpscalerError as error:
@@ -167,6 +168,12 @@ def _placed(
         )
         for (item, shown), place in zip(rows, segment.timing, strict=True)
     ]
+
+
+def line_threads(budget: int, device: str, upscaler: Upscaler) -> int:
+    """How many threads work: those that wait for a GPU keep no core busy, and come on top."""
+    on_cpu = sr.resolve_device(device).endswith("cpu")
+    return budget if on_cpu else budget + upscaler.concurrency
 
 
 def signal_of(color: Color, width: int, height: int) -> Signal:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from manifests.codecs import avc1_from_sps
-from origin.media import encode, fmp4
+from origin.media import boxes, encode, fmp4
 from origin.media.mux import tracks_of
 from origin.media.packets import open_segment
 from origin.media.streams import decode_first
@@ -29,4 +29,13 @@ def _init(job: PrepareRendition, extradata: bytes) -> bytes:
         if isinstance(job.source, FileBody):
             first = decode_first(segment.video, segment.packets, segment.name)
             tracks[0] = replace(tracks[0], matrix=first.matrix)
-        return fmp4.build_init(tracks)
+        return fmp4.build_init(tracks, movie_timescale=_movie_timescale(segment.init))
+
+
+def _movie_timescale(init: bytes | None) -> int:
+    """What the durations in a source's edit lists count: ticks of its `mvhd`."""
+    header = boxes.find(init, b"moov", b"mvhd") if init else None
+    if header is None:
+        return 1000
+    at = 28 if header[8] else 20
+    return int.from_bytes(header[at : at + 4], "big") or 1000

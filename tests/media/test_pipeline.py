@@ -283,13 +283,19 @@ def test_preparation_names_what_will_come(tmp_path: Path):
     assert prepared.codecs == avc1_from_sps(prepared.extradata) == "avc1.640015"
     traks = boxes.children(prepared.init, b"moov", b"trak")
     assert len(traks) == 3
-    original = Path(source.init.path).read_bytes()
+    original = bytearray(Path(source.init.path).read_bytes())
+    at = original.index(b"mvhd") + 16
+    original[at : at + 4] = (600).to_bytes(4, "big")
+    Path(source.init.path).write_bytes(original)
+    original, prepared = bytes(original), prepare(plan_for(source, clip), source)
     edits = [
         boxes.find(original[t.body : t.end], b"edts")
         for t in boxes.children(original, b"moov", b"trak")
     ]
     assert [boxes.find(prepared.init[t.body : t.end], b"edts") for t in traks] == edits
     assert edits[0] is not None
+    header, theirs = (boxes.find(init, b"moov", b"mvhd") for init in (prepared.init, original))
+    assert header[20:24] == theirs[20:24], "edit lists count in the timescale of the movie"
     sets = nal.parameter_sets("h264", prepared.extradata)
     assert all(unit in prepared.init for unit in sets)
     transport = write_bodies(tmp_path / "ts", "mpegts", clip)[0]
