@@ -40,6 +40,7 @@ def test_segments_made_on_cuda_match_those_made_on_the_cpu(cuda, tmp_path, path)
 
 def test_auto_offers_anime4k_on_cuda(cuda, tmp_path):
     library = tmp_path / "library"
+    library.mkdir()
     write_file(library / "film.mkv", CLIP)
     with run_origin(f"lib={library}", "--device", "auto", "--cache", tmp_path / "cache") as base:
         (row,) = titles(base).values()
