@@ -213,8 +213,12 @@ def test_captions_in_the_pictures_are_carried_over(tmp_path: Path, monkeypatch: 
     clip = Clip()
     source = write_bodies(tmp_path, "mpegts", clip)[0]
     triples = bytes((0xFC, 0xC8, 0x49, 0xFC, 0, 0))
-    monkeypatch.setattr(pipeline.captions, "captions_of", lambda frame: triples)
-    body = produce(produce_job(plan_for(source, clip), source)).body
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.captions, "captions_of", lambda frame: triples)
+        captioned = produce(produce_job(plan_for(source, clip), source)).body
+    Path(source.body.path).write_bytes(captioned)
+    again = Clip(width=320, height=180)
+    body = produce(produce_job(plan_for(source, again, level="3"), source)).body
     with av.open(io.BytesIO(body), format="mpegts") as container:
         frames = list(container.decode(video=0))
     assert [bytes(frame.side_data.get("A53_CC")) for frame in frames] == [triples] * 24
