@@ -51,11 +51,12 @@ browser: tests/browser/node_modules/.installed
 	cd $* && $(NPM) ci
 	touch $@
 
-# What pip and npm do not bring; only the tests want these.
+# What pip and npm do not bring; only the tests want these, and the benchmarks wrk.
 system:
 	@missing=(); \
 	command -v chromium >/dev/null || missing+=(chromium); \
 	PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx); \
+	$(if $(filter bench,$(MAKECMDGOALS)),command -v wrk >/dev/null || missing+=(wrk);) \
 	compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null || missing+=(mesa-vulkan-drivers); \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
 	if (( $$(id -u) == 0 )) && command -v apt-get >/dev/null; then \
