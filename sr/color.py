@@ -28,8 +28,12 @@ def luma_gain(full_range: bool) -> float:
 
 def rgb_from_codes(signal: Signal) -> Affine:
     """From 8-bit code values (Y', Cb, Cr) to R'G'B' in [0, 1]."""
-    codes = _codes_from_ycc(signal.full_range) @ _ycc_from_rgb(signal.matrix)
-    return np.asarray(np.linalg.inv(codes), np.float64)
+    return np.asarray(np.linalg.inv(codes_from_rgb(signal)), np.float64)
+
+
+def codes_from_rgb(signal: Signal) -> Affine:
+    """From R'G'B' in [0, 1] to 8-bit code values (Y', Cb, Cr)."""
+    return _codes_from_ycc(signal.full_range) @ _ycc_from_rgb(signal.matrix)
 
 
 def codes_from_codes(source: Signal, target: Signal) -> Affine:

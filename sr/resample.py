@@ -67,11 +67,23 @@ def make_taps(kernel: Kernel, source: int, target: int, siting: Siting = LUMA) -
     With a chroma siting the result is for the chroma planes of such frames, and keeps chroma where
     it was on the picture, as zimg does.
     """
-    shape, radius = _KERNELS[kernel]
     ratio = Fraction(source, target)
+    positions = [_position(i, ratio, siting) for i in range(-(-target // siting.step))]
+    return _taps(kernel, positions, ratio)
+
+
+def subsampling_taps(kernel: Kernel, source: int, target: int, siting: Siting) -> Taps:
+    """Taps from a plane of full size, `source` samples, to one that is sited within `target`."""
+    ratio, half = Fraction(source, target), Fraction(1, 2)
+    steps = [siting.step * i + siting.offset for i in range(-(-target // siting.step))]
+    positions = [(step + half) * ratio - half for step in steps]
+    return _taps(kernel, positions, ratio * siting.step)
+
+
+def _taps(kernel: Kernel, positions: list[Fraction], ratio: Fraction) -> Taps:
+    shape, radius = _KERNELS[kernel]
     stretch = max(ratio, Fraction(1))
     reach = radius * stretch
-    positions = [_position(i, ratio, siting) for i in range(-(-target // siting.step))]
     first = [math.floor(p - reach) + 1 for p in positions]
     rows = [
         [shape(float((f + k - p) / stretch)) for k in range(math.ceil(2 * reach))]
