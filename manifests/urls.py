@@ -86,6 +86,14 @@ def decode_path(path: str) -> str | None:
     return None if None in parts else "/".join(part for part in parts if part is not None)
 
 
+def is_addressable(path: str) -> bool:
+    """Whether a URL can name the path: it survives being encoded and decoded."""
+    try:
+        return decode_path(encode_path(path)) == path
+    except ManifestError:
+        return False
+
+
 def _decode_part(part: str) -> str | None:
     try:
         text = unquote_to_bytes(part).decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+import sr
 from manifests.errors import ManifestError
 from manifests.ladder import RenditionSpec
 from origin.cache import Cache, StateStore, publish
@@ -16,6 +17,7 @@ from origin.config import Config
 from origin.errors import ConfigError
 from origin.routes import METRICS, SERVICE, add_routes
 from origin.service import Service
+from origin.service.capability import model_digests
 from origin.telemetry import Metrics
 from origin.worker.pool import WorkerPool
 from origin.worker.process import WorkerSettings
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def build(config: Config) -> AsyncIterator[web.Application]:
     """Yield an application with its workers running; on leaving, nothing of it is left behind."""
-    specs = [_spec(text) for text in config.renditions]
+    specs, device = _usable(config)
     metrics = Metrics()
     cache = await asyncio.to_thread(
         Cache,
@@ -39,6 +41,7 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     pool = _worker_pool(config, metrics)
     service = Service(
         config=config,
+        device=device,
         specs=specs,
         cache=cache,
         state=StateStore(config.cache / "state"),
@@ -74,11 +77,21 @@ def _worker_pool(config: Config, metrics: Metrics) -> WorkerPool:
     )
 
 
+def _usable(config: Config) -> tuple[list[RenditionSpec], str]:
+    """Renditions and device as they are used; what cannot be is refused before anything starts."""
+    specs = [_spec(text) for text in config.renditions]
+    try:
+        model_digests(specs)
+        return specs, sr.resolve_device(config.device)
+    except sr.UpscalerError as error:
+        raise ConfigError(str(error)) from error
+
+
 def _spec(text: str) -> RenditionSpec:
     try:
         return RenditionSpec.parse(text)
     except ManifestError as error:
-        raise ConfigError(f"rendition {text!r}: {error}", source=text) from error
+        raise ConfigError(str(error), source=text) from error
 
 
 async def serve(config: Config, *, announce: Callable[[str], None] = print) -> None:
@@ -103,14 +116,21 @@ async def serve(config: Config, *, announce: Callable[[str], None] = print) -> N
         )
         await runner.setup()
         try:
-            site = web.TCPSite(runner, config.host, config.port, reuse_address=True)
-            await site.start()
+            await _listen(runner, config)
             announce(f"listening on {_url(runner, config)}")
             await stop.wait()
             _log.info("draining: up to %.0f s for requests in flight", config.drain_seconds)
             app[SERVICE].drain()
         finally:
             await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, config: Config) -> None:
+    try:
+        await web.TCPSite(runner, config.host, config.port, reuse_address=True).start()
+    except OSError as error:
+        reason = f"cannot listen on {config.host} port {config.port}: {error.strerror}"
+        raise ConfigError(reason, source=config.host) from error
 
 
 def _url(runner: web.AppRunner, config: Config) -> str:

@@ -65,6 +65,16 @@ def etag_matches(header: str | None, etag: str, *, weak: bool) -> bool:
     return etag in tags or (weak and tags == ["*"])
 
 
+def accepts_gzip(header: str | None) -> bool:
+    """Whether an Accept-Encoding header allows gzip (RFC 9110 section 12.5.3)."""
+    weights = {}
+    for item in (header or "").lower().split(","):
+        coding, _, parameter = item.partition(";")
+        weights[coding.strip()] = parameter.replace(" ", "")
+    chosen = weights.get("gzip", weights.get("*", "q=0"))
+    return re.fullmatch(r"q=0(\.0*)?", chosen) is None
+
+
 def server_timing(stages: dict[str, float]) -> str:
     """Format seconds by stage as a Server-Timing header (milliseconds)."""
     return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in stages.items())

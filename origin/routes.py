@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from origin import errors
 from origin.headers import (
     UnsatisfiableRangeError,
+    accepts_gzip,
     cache_status,
     etag_matches,
     select_range,
@@ -50,15 +51,16 @@ _log = logging.getLogger(__name__)
 
 def add_routes(app: web.Application, player: Path) -> None:
     """Register every route. `player` is the folder of the built player page."""
-    app.middlewares.extend([_observe, _cross_origin, _problems])
-    app.router.add_get("/healthz", _health)
-    app.router.add_get("/readyz", _ready)
-    app.router.add_get("/metrics", _metrics)
-    app.router.add_get("/api/titles", _titles)
+    app.middlewares.extend([_observe, _problems])
+    app.on_response_prepare.append(_finish)
+    app.router.add_get("/healthz", _health, name="healthz")
+    app.router.add_get("/readyz", _ready, name="readyz")
+    app.router.add_get("/metrics", _metrics, name="metrics")
+    app.router.add_get("/api/titles", _titles, name="titles")
     app.router.add_get("/", _page(player))
     if player.is_dir():
         app.router.add_static("/player/", player)
-    app.router.add_get("/{path:.+}", _media)
+    app.router.add_get("/{path:.+}", _media, name="media")
     app.router.add_options("/{path:.*}", _preflight)
 
 
@@ -137,7 +139,7 @@ def _playlist_response(request: web.Request, answer: PlaylistAnswer) -> web.Resp
         hdrs.CACHE_CONTROL: _PLAYLIST_CACHE,
         hdrs.VARY: hdrs.ACCEPT_ENCODING,
     }
-    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+    if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING)):
         body = gzip.compress(body, mtime=0)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     headers[hdrs.ETAG] = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -171,8 +173,10 @@ def _ranged(request: web.Request, body: bytes, headers: dict[str, str]) -> web.R
     try:
         span = select_range(wanted, len(body))
     except UnsatisfiableRangeError:
-        headers = {hdrs.CONTENT_RANGE: f"bytes */{len(body)}", hdrs.CACHE_CONTROL: "no-store"}
-        return web.Response(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+        status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        response = problem(status, f"the body has {len(body)} bytes")
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes */{len(body)}"
+        return response
     if span is None:
         return web.Response(body=body, headers=headers)
     headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.stop - 1}/{len(body)}"
@@ -225,14 +229,19 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         )
 
 
-@web.middleware
-async def _cross_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
+async def _finish(_: web.Request, response: web.StreamResponse) -> None:
+    """Headers that every response has, errors and those that aiohttp decides on included."""
     response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
     response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
     response.headers["Timing-Allow-Origin"] = "*"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    response.headers["X-Request-ID"] = request_id.get()
+    response.headers[hdrs.SERVER] = "upscale-origin"
+    if response.status == HTTPStatus.NOT_MODIFIED:
+        response.headers.popall(hdrs.CONTENT_TYPE, None)
+        response.headers.popall(hdrs.CONTENT_ENCODING, None)
+    if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        response.headers[hdrs.CACHE_CONTROL] = "no-store"
 
 
 @web.middleware
@@ -250,5 +259,4 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         metrics.request_ended(route, status)
         seconds = time.monotonic() - started
         log(_log, request.method, path=request.path, status=status, kind=route, seconds=seconds)
-    response.headers["X-Request-ID"] = request_id.get()
     return response

@@ -58,6 +58,21 @@ class Listing:
     kind: FileKind
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The files that a title is made of, as they were once."""
+
+    library: "DirectoryLibrary"
+    paths: tuple[str, ...]
+    signature: str
+    identity: str
+
+    def is_current(self) -> bool:
+        """Whether the files still have that content. Blocks; reads them only if touched since."""
+        unchanged = self.library.signature(self.paths) == self.signature
+        return unchanged or self.library.identity(self.paths) == self.identity
+
+
 class DirectoryLibrary:
     """A directory of HLS titles and media files. Immutable; threads may share it."""
 
@@ -120,13 +135,24 @@ class DirectoryLibrary:
             )
         return text
 
+    def snapshot(self, paths: Iterable[str]) -> Snapshot:
+        """The files as they are now; the signature is taken first, so that it never flatters."""
+        names = tuple(paths)
+        signature = self.signature(names)
+        return Snapshot(
+            library=self, paths=names, signature=signature, identity=self.identity(names)
+        )
+
     def signature(self, paths: Iterable[str]) -> str:
-        """Digest of size and times of files: cheap, and only good for 'nothing has changed'."""
+        """Digest of size and times of files: cheap, and only good for 'nothing has changed'.
+
+        The change time counts, which nobody can set back.
+        """
         digest = hashlib.sha256()
         for path in paths:
             try:
                 info = self.root.joinpath(path).stat()
-                row = f"{path}\0{info.st_size}\0{info.st_mtime_ns}\0{info.st_ino}\n"
+                row = f"{path}\0{info.st_size}\0{info.st_ctime_ns}\0{info.st_ino}\n"
             except OSError:
                 row = f"{path}\0missing\n"
             digest.update(row.encode())
@@ -186,7 +212,7 @@ def _kind_of(name: str) -> FileKind | None:
 
 def _digest_file(digest: "hashlib._Hash", path: Path) -> None:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode):
                 raise BrokenSourceError(f"{path.name} is no regular file", source=path.name)
@@ -196,6 +222,11 @@ def _digest_file(digest: "hashlib._Hash", path: Path) -> None:
                 digest.update(file.read(_SAMPLE_BYTES))
     except OSError:
         digest.update(b"missing\n")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe would let us wait for its writer."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _sample_offsets(size: int) -> range | list[int]:

@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 RESULTS = frozenset({"hit", "miss", "coalesced", "degraded"})
 STAGES = frozenset({"queue", "fetch", "decode", "upscale", "encode", "mux", "check"})
-LANES = frozenset({"upscale", "package"})
+LANES = frozenset({"upscale", "package", "prepare"})
 MAX_ROUTES = 64
 _OTHER = "other"
 _STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

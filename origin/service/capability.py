@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import platform
+from collections.abc import Iterable
 
+import sr
 from manifests.ladder import PIPELINE_VERSION, RenditionSpec
 from origin.cache import StateStore
 from origin.media.types import Measure, VideoFacts
-from origin.scheduler import Klass
 from origin.worker.pool import WorkerPool
 
 AUTO_SPECS = ("2x:anime4k-m",)
@@ -16,6 +17,18 @@ HEADROOM = 1.25
 """Times real time that a rendition must be made in."""
 PATIENCE_SECONDS = 8.0
 """The longest that a cold segment may be predicted to take."""
+
+
+def model_digests(specs: Iterable[RenditionSpec]) -> dict[str, str]:
+    """The digest of every model that specs may lead to, by name.
+
+    Raises:
+        UpscalerError: There is no such model, or its weights are missing.
+    """
+    auto = [RenditionSpec.parse(text).model for text in AUTO_SPECS]
+    names = {name for spec in specs for name in (auto if spec.is_auto else [spec.model])}
+    return {name: sr.model_digest(name) for name in sorted(names)}
+
 
 _WIDTH, _HEIGHT, _FRAMES = 640, 360, 96
 
@@ -64,7 +77,7 @@ class Capability:
             device=self._device,
             threads=self._threads,
         )
-        measured = await self._pool.run(job, key=key, klass=Klass.WARM)
+        measured = await self._pool.run(job, key=key)
         await asyncio.to_thread(
             self._state.put, key, {"frames_per_second": measured.frames_per_second}
         )
@@ -72,5 +85,6 @@ class Capability:
 
     def _key(self, model: str) -> str:
         machine = (platform.node(), platform.processor(), platform.machine())
-        text = repr((model, self._device, self._threads, machine, PIPELINE_VERSION))
+        digest = sr.model_digest(model)
+        text = repr((model, digest, self._device, self._threads, machine, PIPELINE_VERSION))
         return "measured-" + hashlib.sha256(text.encode()).hexdigest()

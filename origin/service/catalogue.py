@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.urls import title_url
-from origin.errors import BrokenSourceError, NotFoundError, OriginError
-from origin.service.discovery import Candidate, discover
+from origin.errors import NotFoundError, OriginError, ProductionError
+from origin.service.discovery import Candidate, Discovery
 from origin.service.prepare import Preparer
-from origin.service.titles import FailedTitle, Title, incomplete_summary, summary
+from origin.service.titles import (
+    FailedTitle,
+    FileTitle,
+    HlsTitle,
+    Title,
+    incomplete_summary,
+    summary,
+)
 from origin.singleflight import SingleFlight
 from origin.sources import DirectoryLibrary
 
@@ -28,16 +35,14 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True, kw_only=True)
 class _Entry:
     title: Title | FailedTitle
+    paths: tuple[str, ...]
     signature: str
     prepared_at: float
     looked_at: float
 
-    def holds(self, signature: str, now: float) -> bool:
+    def is_due(self, now: float) -> bool:
         """Failures are tried again: what was missing may have come, and workers recover."""
-        failed = isinstance(self.title, FailedTitle)
-        return self.signature == signature and not (
-            failed and now - self.prepared_at > _RETRY_SECONDS
-        )
+        return isinstance(self.title, FailedTitle) and now - self.prepared_at > _RETRY_SECONDS
 
 
 class Catalogue:
@@ -45,6 +50,7 @@ class Catalogue:
 
     def __init__(self, libraries: Sequence[DirectoryLibrary], preparer: Preparer) -> None:
         self._libraries = {library.name: library for library in libraries}
+        self._discoveries = [Discovery(library) for library in libraries]
         self._preparer = preparer
         self._candidates: dict[str, Candidate] = {}
         self._discovered_at = -math.inf
@@ -107,6 +113,7 @@ class Catalogue:
     async def close(self) -> None:
         """Stop preparing."""
         await self._flights.close()
+        await self._preparer.close()
 
     def _row(self, title_path: str) -> Mapping[str, Any]:
         url = title_url(title_path)
@@ -123,10 +130,12 @@ class Catalogue:
             now = asyncio.get_running_loop().time()
             if now - self._discovered_at >= _FRESH_SECONDS:
                 found: dict[str, Candidate] = {}
-                for library in self._libraries.values():
-                    for candidate in await asyncio.to_thread(discover, library):
+                for discovery in self._discoveries:
+                    for candidate in await asyncio.to_thread(discovery.candidates):
                         found[candidate.title_path] = candidate
                 self._candidates = found
+                for gone in self._entries.keys() - found.keys():
+                    del self._entries[gone]
                 self._discovered_at = asyncio.get_running_loop().time()
             return self._candidates
 
@@ -143,17 +152,17 @@ class Catalogue:
         path = candidate.title_path
         entry = self._entries.get(path)
         now = asyncio.get_running_loop().time()
-        files = _files(entry.title if entry else None, candidate)
-        signature = await asyncio.to_thread(candidate.library.signature, files)
-        if entry is not None and entry.holds(signature, now):
+        paths = entry.paths if entry else (candidate.path,)
+        signature = await asyncio.to_thread(candidate.library.signature, paths)
+        if entry and entry.signature == signature and not entry.is_due(now):
             entry.looked_at = now
             return entry.title
         title = await self._prepare(candidate)
-        files = _files(title, candidate)
-        signature = await asyncio.to_thread(candidate.library.signature, files)
+        if isinstance(title, HlsTitle | FileTitle):
+            paths, signature = title.snapshot.paths, title.snapshot.signature
         now = asyncio.get_running_loop().time()
         self._entries[path] = _Entry(
-            title=title, signature=signature, prepared_at=now, looked_at=now
+            title=title, paths=paths, signature=signature, prepared_at=now, looked_at=now
         )
         return title
 
@@ -163,12 +172,7 @@ class Catalogue:
         except OriginError as error:
             _log.warning("%s cannot be upscaled: %s", candidate.title_path, error.detail)
             return FailedTitle(title_path=candidate.title_path, error=error)
-        except OSError as error:
-            reason = BrokenSourceError(f"{candidate.path}: {error}", source=candidate.path)
+        except Exception as error:
+            _log.exception("%s cannot be prepared", candidate.title_path)
+            reason = ProductionError(f"{candidate.path}: {error!r}", source=candidate.path)
             return FailedTitle(title_path=candidate.title_path, error=reason)
-
-
-def _files(title: Title | FailedTitle | None, candidate: Candidate) -> tuple[str, ...]:
-    if title is None or isinstance(title, FailedTitle):
-        return (candidate.path,)
-    return title.source.files

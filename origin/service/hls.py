@@ -13,7 +13,7 @@ from manifests.types import MapTag, MediaPlaylist, MultivariantPlaylist, Segment
 from origin.errors import BrokenSourceError, UnsupportedSourceError
 from origin.media.types import Container, FileRange, HlsBody
 from origin.service.titles import HlsSource
-from origin.sources import DirectoryLibrary, relative_uri
+from origin.sources import DirectoryLibrary, Snapshot, relative_uri
 
 _NOT_MPEGTS = frozenset({".aac", ".mp3", ".ac3", ".ec3", ".vtt", ".webvtt"})
 _NEVER_FOLLOWED = ("data:", "skd:")
@@ -63,12 +63,20 @@ def read_media_playlist(library: DirectoryLibrary, path: str) -> MediaPlaylist:
     return playlist
 
 
-def load(library: DirectoryLibrary, path: str) -> HlsSource:
-    """Read the title whose playlist is `path`.
+def load(library: DirectoryLibrary, path: str) -> tuple[HlsSource, Snapshot]:
+    """Read the title whose playlist is `path`, and what its files hold at the same time.
 
     Raises:
         OriginError: It cannot be upscaled; the message says why.
     """
+    source = _load(library, path)
+    snapshot = library.snapshot(source.files)
+    if _load(library, path) != source:
+        raise BrokenSourceError(f"{path} changed while it was read", source=path)
+    return source, snapshot
+
+
+def _load(library: DirectoryLibrary, path: str) -> HlsSource:
     playlist = read_playlist(library, path)
     if isinstance(playlist, MediaPlaylist):
         return _source(library, path, playlist, path, None)

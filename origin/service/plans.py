@@ -47,7 +47,7 @@ def for_hls(title: HlsTitle) -> Context:
     return Context(
         video=video,
         container="mpegts" if is_ts else "fmp4",
-        source_digest=title.identity,
+        source_digest=title.snapshot.identity,
         existing_heights=tuple(heights),
         audio_peak_bandwidth=muxed + source.audio_bandwidth,
         replaces_source=video.codec in NOT_PLAYED_IN_HLS,
@@ -60,7 +60,7 @@ def for_file(title: FileTitle) -> Context:
     return Context(
         video=video,
         container="fmp4",
-        source_digest=title.identity,
+        source_digest=title.snapshot.identity,
         existing_heights=(),
         audio_peak_bandwidth=0,
         replaces_source=video.codec in NOT_PLAYED_IN_HLS,

@@ -3,19 +3,18 @@
 import asyncio
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-import sr
 from manifests.errors import ManifestError
 from manifests.ladder import PIPELINE_VERSION, RenditionPlan, RenditionSpec
 from manifests.timeline import extinf_deviation
 from origin.cache import StateStore
-from origin.errors import UnsupportedSourceError
+from origin.errors import BrokenSourceError, UnsupportedSourceError
 from origin.media.types import (
     FileFacts,
     HlsFacts,
@@ -26,9 +25,11 @@ from origin.media.types import (
     VideoFacts,
 )
 from origin.service import hls, jobs, plans
-from origin.service.capability import Capability
+from origin.service.capability import Capability, model_digests
 from origin.service.discovery import Candidate, TitleKind
 from origin.service.titles import FileSource, FileTitle, HlsSource, HlsTitle, Offer, Title
+from origin.singleflight import SingleFlight
+from origin.sources import Snapshot
 from origin.worker.pool import WorkerPool
 
 Facts = TypeVar("Facts", HlsFacts, FileFacts)
@@ -56,11 +57,18 @@ class Preparer:
         pool: WorkerPool,
         state: StateStore,
         capability: Capability,
+        device: str,
     ) -> None:
         self._specs = tuple(specs)
         self._pool = pool
         self._state = state
         self._capability = capability
+        self._device = device.partition(":")[0]
+        self._deciding: SingleFlight[Any] = SingleFlight()
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self._deciding.close()
 
     async def prepare(self, candidate: Candidate) -> Title:
         """Read, inspect and decide; what was decided before is taken from disk.
@@ -74,34 +82,54 @@ class Preparer:
 
     async def _prepare_hls(self, candidate: Candidate) -> HlsTitle:
         library = candidate.library
-        source = await asyncio.to_thread(hls.load, library, candidate.path)
-        identity = await asyncio.to_thread(library.identity, source.files)
-        key = self._key(identity)
-        decision = await self._load(key, Decision[HlsFacts])
-        if decision is None:
+        source, snapshot = await asyncio.to_thread(hls.load, library, candidate.path)
+
+        async def decide(key: str) -> Decision[HlsFacts]:
             inspect = InspectHls(name=candidate.path, segments=source.bodies)
             facts = await self._pool.run(inspect, key=key)
-            title = _hls_title(candidate, source, identity, facts, ())
+            title = _hls_title(candidate, source, snapshot, facts, ())
             offers = await self._offers(plans.for_hls(title), title)
-            decision = Decision(facts=facts, offers=offers)
-            await self._store(key, decision)
-        return _hls_title(candidate, source, identity, decision.facts, decision.offers)
+            return Decision(facts=facts, offers=offers)
+
+        decision = await self._decided(snapshot, Decision[HlsFacts], decide)
+        return _hls_title(candidate, source, snapshot, decision.facts, decision.offers)
 
     async def _prepare_file(self, candidate: Candidate) -> FileTitle:
         library = candidate.library
         real = await asyncio.to_thread(library.resolve, candidate.path)
         source = FileSource(library=library, path=candidate.path)
-        identity = await asyncio.to_thread(library.identity, source.files)
-        key = self._key(identity)
-        decision = await self._load(key, Decision[FileFacts])
-        if decision is None:
+        snapshot = await asyncio.to_thread(library.snapshot, (candidate.path,))
+
+        async def decide(key: str) -> Decision[FileFacts]:
             inspect = InspectFile(name=candidate.path, path=str(real))
             facts = await self._pool.run(inspect, key=key)
-            title = _file_title(candidate, source, identity, facts, ())
+            title = _file_title(candidate, source, snapshot, facts, ())
             offers = await self._offers(plans.for_file(title), title)
-            decision = Decision(facts=facts, offers=offers)
+            return Decision(facts=facts, offers=offers)
+
+        decision = await self._decided(snapshot, Decision[FileFacts], decide)
+        return _file_title(candidate, source, snapshot, decision.facts, decision.offers)
+
+    async def _decided(
+        self, snapshot: Snapshot, kind: type[_T], decide: Callable[[str], Awaitable[_T]]
+    ) -> _T:
+        """What was decided about this content before, else now: once, though it lie there twice."""
+        key = self._key(snapshot.identity)
+
+        async def work() -> _T:
+            kept = await self._load(key, kind)
+            if kept is not None:
+                return kept
+            decision = await decide(key)
+            if not await asyncio.to_thread(snapshot.is_current):
+                name = snapshot.paths[0]
+                raise BrokenSourceError(f"{name} changed while it was inspected", source=name)
             await self._store(key, decision)
-        return _file_title(candidate, source, identity, decision.facts, decision.offers)
+            return decision
+
+        decision: _T
+        decision, _ = await self._deciding.do(key, work)
+        return decision
 
     async def _offers(self, context: plans.Context, title: Title) -> tuple[Offer, ...]:
         specs = await self._resolved_specs(context.video, longest_frames(title))
@@ -130,8 +158,8 @@ class Preparer:
         return tuple(dict.fromkeys(resolved))
 
     def _key(self, identity: str) -> str:
-        models = {spec.model: sr.model_digest(spec.model) for spec in self._specs if spec.model}
-        text = repr((identity, self._specs, sorted(models.items()), PIPELINE_VERSION))
+        models = model_digests(self._specs)
+        text = repr((identity, self._specs, models, self._device, PIPELINE_VERSION))
         return "title-" + hashlib.sha256(text.encode()).hexdigest()
 
     async def _load(self, key: str, kind: type[_T]) -> _T | None:
@@ -169,14 +197,14 @@ def _first_readable(title: Title) -> SegmentSource:
 def _hls_title(
     candidate: Candidate,
     source: HlsSource,
-    identity: str,
+    snapshot: Snapshot,
     facts: HlsFacts,
     offers: tuple[Offer, ...],
 ) -> HlsTitle:
     return HlsTitle(
         title_path=candidate.title_path,
         source=source,
-        identity=identity,
+        snapshot=snapshot,
         facts=facts,
         offers=offers,
         warnings=tuple(_hls_warnings(source, facts)),
@@ -186,7 +214,7 @@ def _hls_title(
 def _file_title(
     candidate: Candidate,
     source: FileSource,
-    identity: str,
+    snapshot: Snapshot,
     facts: FileFacts,
     offers: tuple[Offer, ...],
 ) -> FileTitle:
@@ -194,7 +222,7 @@ def _file_title(
     return FileTitle(
         title_path=candidate.title_path,
         source=source,
-        identity=identity,
+        snapshot=snapshot,
         facts=facts,
         offers=offers,
         warnings=warnings,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from origin.cache import Cache, CachedObject
-from origin.errors import OriginError
+from origin.errors import NotFoundError, OriginError
 from origin.media.types import BodyJob
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult, ProducedAnswer
@@ -28,6 +28,8 @@ class Item:
     content_type: str
     job: Callable[[], BodyJob]
     """Raises what is wrong with the path or the source."""
+    is_current: Callable[[], bool]
+    """Whether the source is still the one that the key speaks of; blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,8 @@ class Production:
         produced = await self._pool.run(
             item.job(), key=item.key, on_start=lambda: queued.append(time.monotonic() - asked)
         )
+        if not await asyncio.to_thread(item.is_current):
+            raise NotFoundError("the source has changed: fetch its playlists again")
         stages = {"queue": queued[-1], **produced.stages}
         self._metrics.stages(stages)
         return _Made(cached=await self._cache.aput(item.key, produced.body), stages=stages)

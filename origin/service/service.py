@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-import sr
 from manifests.ladder import RenditionSpec
 from manifests.urls import Route, decode_path, is_playlist, lone_playlist_path, match
 from origin.cache import Cache, StateStore
@@ -41,19 +40,23 @@ class Service:
         self,
         *,
         config: Config,
+        device: str,
         specs: Sequence[RenditionSpec],
         cache: Cache,
         state: StateStore,
         pool: WorkerPool,
         metrics: Metrics,
     ) -> None:
-        self._device = sr.resolve_device(config.device)
+        self._device = device
+        self._pool = pool
         self._threads = config.threads
         self._lookahead = config.lookahead_segments
         self._production = Production(cache=cache, pool=pool, metrics=metrics)
         capability = Capability(pool=pool, state=state, device=self._device, threads=self._threads)
         libraries = [DirectoryLibrary(name, path) for name, path in config.libraries.items()]
-        preparer = Preparer(specs=specs, pool=pool, state=state, capability=capability)
+        preparer = Preparer(
+            specs=specs, pool=pool, state=state, capability=capability, device=self._device
+        )
         self._catalogue = Catalogue(libraries, preparer)
         self._preparing: asyncio.Task[None] | None = None
         self._draining = False
@@ -78,7 +81,7 @@ class Service:
 
     def not_ready_reason(self) -> str | None:
         """Why no new requests should come here; None if they may."""
-        return "the origin is draining" if self._draining else None
+        return "the origin is draining" if self._draining else self._pool.unready_reason()
 
     async def titles(self) -> list[Mapping[str, Any]]:
         """Rows of /api/titles."""
@@ -125,6 +128,7 @@ class Service:
             key=cache_key(digest, "init"),
             content_type=_INIT_TYPE,
             job=lambda: jobs.init_job(title, track_id),
+            is_current=title.snapshot.is_current,
         )
         return await self._production.get(item)
 
@@ -151,6 +155,7 @@ class Service:
             job=lambda: jobs.segment_job(
                 title, track_id, index, device=self._device, threads=self._threads
             ),
+            is_current=title.snapshot.is_current,
         )
 
     async def _library_path(self, name: str, path: str) -> Answer:

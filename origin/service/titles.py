@@ -8,7 +8,7 @@ from manifests.ladder import RenditionPlan
 from manifests.types import MediaPlaylist, MultivariantPlaylist, Variant
 from origin.errors import OriginError
 from origin.media.types import FileFacts, HlsBody, HlsFacts, Prepared, VideoFacts
-from origin.sources import DirectoryLibrary
+from origin.sources import DirectoryLibrary, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class HlsTitle:
 
     title_path: str
     source: HlsSource
-    identity: str
+    snapshot: Snapshot
     facts: HlsFacts
     offers: tuple[Offer, ...]
     warnings: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class FileTitle:
 
     title_path: str
     source: FileSource
-    identity: str
+    snapshot: Snapshot
     facts: FileFacts
     offers: tuple[Offer, ...]
     warnings: tuple[str, ...] = ()

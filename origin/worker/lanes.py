@@ -3,7 +3,7 @@
 import math
 from enum import StrEnum
 
-from origin.media.types import InspectFile, InspectHls, Measure, ProduceSegment
+from origin.media.types import InspectFile, InspectHls, Measure, PrepareRendition, ProduceSegment
 
 
 class Lane(StrEnum):
@@ -12,12 +12,17 @@ class Lane(StrEnum):
     UPSCALE = "upscale"
     """Owns the device."""
     PACKAGE = "package"
-    """Inspects, remuxes, packages audio: short jobs that must not wait behind long ones."""
+    """Remuxes, packages audio: short jobs that must not wait behind long ones."""
+    PREPARE = "prepare"
+    """Inspects titles, which may take long, and readies what they offer."""
 
 
 def lane_of(job: object) -> Lane:
     """The lane that a job belongs in."""
-    return Lane.UPSCALE if isinstance(job, ProduceSegment | Measure) else Lane.PACKAGE
+    if isinstance(job, ProduceSegment | Measure):
+        return Lane.UPSCALE
+    is_preparation = isinstance(job, InspectFile | InspectHls | PrepareRendition)
+    return Lane.PREPARE if is_preparation else Lane.PACKAGE
 
 
 def expected_count(job: object) -> float:

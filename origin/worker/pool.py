@@ -31,6 +31,8 @@ from origin.worker.lanes import Lane, describe, expected_count, lane_of, source_
 from origin.worker.process import WorkerDiedError, WorkerProcess, WorkerSettings
 
 ATTEMPTS = 2
+LIVENESS_SECONDS = 15.0
+"""How often an idle worker is looked after: one that is gone is replaced."""
 _logger = logging.getLogger(__name__)
 
 
@@ -71,11 +73,16 @@ class WorkerPool:
         *,
         upscale_workers: int = 1,
         package_workers: int = 1,
+        prepare_workers: int = 1,
         grace_seconds: float = 30.0,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._counts = {Lane.UPSCALE: upscale_workers, Lane.PACKAGE: package_workers}
+        self._counts = {
+            Lane.UPSCALE: upscale_workers,
+            Lane.PACKAGE: package_workers,
+            Lane.PREPARE: prepare_workers,
+        }
         self._scheduler = Scheduler(grace_seconds=grace_seconds)
         self._tickets: dict[str, _Ticket] = {}
         self._wake = {lane: asyncio.Event() for lane in Lane}
@@ -105,6 +112,12 @@ class WorkerPool:
             ProductionError: One of them cannot start; the message says why.
         """
         await asyncio.gather(*(asyncio.shield(started) for started in self._starts))
+
+    def unready_reason(self) -> str | None:
+        """Which lane has no living worker just now; None if every lane has one."""
+        alive = {lane for lane, worker in self._workers if worker.is_ready}
+        missing = [lane.value for lane in Lane if lane not in alive]
+        return f"no worker is running for: {', '.join(missing)}" if missing else None
 
     async def close(self) -> None:
         """Kill all workers; who still waits for a job gets an UnavailableError."""
@@ -202,16 +215,26 @@ class WorkerPool:
     async def _serve(
         self, lane: Lane, worker: WorkerProcess, started: asyncio.Future[None]
     ) -> None:
+        await self._revive(worker, started)
+        while True:
+            try:
+                async with asyncio.timeout(LIVENESS_SECONDS):
+                    ticket = await self._next(lane)
+            except TimeoutError:
+                await self._revive(worker, started)
+            else:
+                await self._perform(worker, ticket)
+
+    async def _revive(self, worker: WorkerProcess, started: asyncio.Future[None]) -> None:
         try:
             await worker.start()
-            started.set_result(None)
         except (ProductionError, WorkerDiedError) as error:
             detail = error if isinstance(error, ProductionError) else f"a worker {error}"
             _logger.error("%s", detail)
             _fail(started, ProductionError(str(detail)))
-        while True:
-            ticket = await self._next(lane)
-            await self._perform(worker, ticket)
+        else:
+            if not started.done():
+                started.set_result(None)
 
     async def _next(self, lane: Lane) -> _Ticket:
         while (key := self._scheduler.start(lane)) is None:

@@ -54,6 +54,7 @@ class WorkerProcess:
         self._on_restart = on_restart
         self._process: Process | None = None
         self._is_warm = False
+        self._is_started = False
         self._numbers = itertools.count()
 
     @property
@@ -61,6 +62,11 @@ class WorkerProcess:
         """Process id of the living worker."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a living worker has imported its runner."""
+        return self._is_started and self.pid is not None
 
     async def start(self) -> None:
         """Make sure that a worker is there and has imported its runner.
@@ -73,7 +79,7 @@ class WorkerProcess:
             return
         if self._process is not None:
             self._on_restart()
-        self._is_warm = False
+        self._is_warm = self._is_started = False
         await self._spawn()
         message = await self._receive(self._settings.startup_seconds)
         if isinstance(message, Unusable):
@@ -81,6 +87,7 @@ class WorkerProcess:
             raise ProductionError(
                 f"workers cannot start: {message.reason}", source=self._settings.runner
             )
+        self._is_started = True
 
     async def run(
         self, job: object, on_progress: Callable[[int], None], answer: asyncio.Future[object]

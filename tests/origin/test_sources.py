@@ -99,3 +99,20 @@ def test_uris_resolve_inside_the_library(uri, expected):
 def test_uris_that_lead_out_are_refused(uri):
     with pytest.raises(UnsupportedSourceError, match="refused"):
         relative_uri("a/b/media.m3u8", uri)
+
+
+def test_a_snapshot_tells_new_content_from_a_touch(library):
+    path = library.root / "show" / "0.ts"
+    before = path.stat()
+    snapshot = library.snapshot(["show/0.ts"])
+    path.touch()
+    assert snapshot.is_current()
+    path.write_bytes(b"H" * 1000)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not snapshot.is_current()
+
+
+def test_a_file_that_became_a_pipe_is_not_waited_for(library):
+    os.mkfifo(library.root / "pipe.mkv")
+    with pytest.raises(BrokenSourceError, match="no regular file"):
+        library.identity(["pipe.mkv"])

@@ -57,6 +57,7 @@ class Pools:
         *,
         upscale_workers: int = 0,
         package_workers: int = 1,
+        prepare_workers: int = 0,
         grace_seconds: float = 30.0,
     ) -> WorkerPool:
         pool = WorkerPool(
@@ -64,6 +65,7 @@ class Pools:
             self.metrics,
             upscale_workers=upscale_workers,
             package_workers=package_workers,
+            prepare_workers=prepare_workers,
             grace_seconds=grace_seconds,
         )
         self.made.append(pool)
@@ -252,10 +254,10 @@ async def test_progress_is_a_sign_of_life(pools: Pools, tmp_path: Path) -> None:
 
 
 async def test_an_inspection_may_be_silent_for_long(pools: Pools) -> None:
-    pool = await pools(replace(SETTINGS, hang_seconds=0.5))
-    await pool.run(Echo(value=1), key="warm")
+    pool = await pools(replace(SETTINGS, hang_seconds=0.5), package_workers=0, prepare_workers=1)
+    await pool.run(Echo(value=1), key="warm", lane=Lane.PREPARE)
     assert await pool.run(InspectFile(name="film.mkv", path="1.0"), key="k") == "inspected"
-    assert pools.metrics.value("upscale_origin_worker_restarts_total", lane="package") == 0
+    assert pools.metrics.value("upscale_origin_worker_restarts_total", lane="prepare") == 0
 
 
 async def test_a_listener_that_fails_does_not_confuse_the_next_job(
@@ -449,7 +451,7 @@ async def test_close_while_workers_start_leaves_nothing(pools: Pools) -> None:
     await pool.close()
     with pytest.raises(UnavailableError):
         await ready
-    assert [pool.pids(lane) for lane in Lane] == [[], []]
+    assert [pool.pids(lane) for lane in Lane] == [[], [], []]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -474,7 +476,7 @@ ORIGIN = textwrap.dedent(
     from origin.worker.process import WorkerSettings
 
     async def main():
-        pool = WorkerPool(WorkerSettings(runner="fake_jobs:run"), Metrics())
+        pool = WorkerPool(WorkerSettings(runner="fake_jobs:run"), Metrics(), prepare_workers=0)
         await pool.start()
         await pool.ready()
         job = Die(how="hang in native code")
