@@ -26,6 +26,7 @@ from origin.telemetry import CONTENT_TYPE, Metrics, accept_request_id, log, requ
 
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+_RESULT: web.RequestKey[str] = web.RequestKey("result", str)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -112,7 +113,7 @@ async def _preflight(_: web.Request) -> web.Response:
 
 async def _media(request: web.Request) -> web.StreamResponse:
     answer = await request.app[SERVICE].answer(request.rel_url.raw_path.removeprefix("/"))
-    request["result"] = _result(answer)
+    request[_RESULT] = _result(answer)
     match answer:
         case PlaylistAnswer():
             return _playlist_response(request, answer)
@@ -255,7 +256,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
         status = response.status
     finally:
-        route = request.get("result", request.match_info.route.name or "other")
+        route = request.get(_RESULT, request.match_info.route.name or "other")
         metrics.request_ended(route, status)
         seconds = time.monotonic() - started
         log(_log, request.method, path=request.path, status=status, kind=route, seconds=seconds)

@@ -520,3 +520,37 @@ def test_it_works_under_uvloop() -> None:
         await pool.close()
 
     uvloop.run(main())
+
+
+async def test_readiness_names_the_lanes_without_a_living_worker(pools: Pools) -> None:
+    pool = await pools(upscale_workers=1, prepare_workers=1)
+    reason = pool.unready_reason()
+    assert reason is not None
+    await pool.ready()
+    assert pool.unready_reason() is None
+    with pytest.raises(ProductionError, match="twice"):
+        await pool.run(Die(how="SIGKILL"), key="k")
+    assert pool.unready_reason() == "no worker is running for: package"
+    assert await pool.run(Echo(value=1), key="k") == 1
+    assert pool.unready_reason() is None
+
+
+async def test_an_idle_worker_that_is_gone_is_replaced(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("origin.worker.pool.LIVENESS_SECONDS", 0.2)
+    pool = await pools(upscale_workers=1, prepare_workers=1)
+    await pool.ready()
+    (pid,) = pool.pids(Lane.UPSCALE)
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: pool.unready_reason() == "no worker is running for: upscale")
+    await until(lambda: pool.unready_reason() is None)
+    assert pool.pids(Lane.UPSCALE) != [pid]
+
+
+async def test_an_inspection_does_not_keep_packaging_waiting(pools: Pools) -> None:
+    pool = await pools(prepare_workers=1)
+    long = asyncio.create_task(pool.run(InspectFile(name="film.mkv", path="3.0"), key="long"))
+    assert await pool.run(Echo(value=1), key="k") == 1
+    assert not long.done()
+    long.cancel()

@@ -1,0 +1,196 @@
+import gzip
+import logging
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from origin import errors
+from origin.routes import METRICS, SERVICE, add_routes
+from origin.service.answers import CacheResult, FileAnswer, PlaylistAnswer, ProducedAnswer
+from origin.telemetry import Metrics
+
+TEXT = "#EXTM3U\n" + "#EXTINF:4,\nx.ts\n" * 20
+
+
+class FakeService:
+    """Answers by path."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.reason: str | None = None
+        file = tmp_path / "0.ts"
+        file.write_bytes(b"0123456789")
+        self.answers = {
+            "lib/v.m3u8": PlaylistAnswer(text=TEXT),
+            "lib/0.ts": FileAnswer(path=file, content_type="video/mp2t"),
+            **{
+                f"lib/{result}.ts": ProducedAnswer(
+                    body=b"0123456789",
+                    etag="ab" * 32,
+                    content_type="video/mp2t",
+                    cache_result=result,
+                    stages={} if result is CacheResult.HIT else {"queue": 0.001},
+                )
+                for result in CacheResult
+            },
+        }
+        self.failures = {
+            "lib/missing": errors.NotFoundError("none", source="x"),
+            "lib/broken": errors.BrokenSourceError("cut off", source="x"),
+            "lib/hdr": errors.UnsupportedSourceError("HDR", source="x"),
+            "lib/died": errors.ProductionError("died", source="x"),
+            "lib/closing": errors.UnavailableError("closing", source="x"),
+            "lib/bug": ZeroDivisionError("a bug"),
+        }
+
+    async def answer(self, path: str):
+        if path in self.failures:
+            raise self.failures[path]
+        return self.answers[path]
+
+    def not_ready_reason(self) -> str | None:
+        return self.reason
+
+
+@pytest.fixture
+def service(tmp_path):
+    return FakeService(tmp_path)
+
+
+@pytest.fixture
+async def client(service, tmp_path):
+    app = web.Application()
+    app[SERVICE] = service
+    app[METRICS] = Metrics()
+    add_routes(app, tmp_path / "no-player")
+    async with TestClient(TestServer(app), auto_decompress=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/lib/missing", 404),
+        ("/lib/broken", 502),
+        ("/lib/hdr", 422),
+        ("/lib/died", 500),
+        ("/lib/closing", 503),
+        ("/lib/bug", 500),
+    ],
+)
+async def test_errors_are_problem_documents_for_any_origin(client, path, status):
+    reply = await client.get(path)
+    assert reply.status == status
+    assert reply.content_type == "application/problem+json"
+    problem = await reply.json(content_type=None)
+    assert problem["status"] == status
+    assert problem["detail"]
+    expected = "public, max-age=1" if status == 404 else "no-store"
+    assert reply.headers["Cache-Control"] == expected
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
+    assert reply.headers["Timing-Allow-Origin"] == "*"
+    assert reply.headers["X-Request-ID"]
+    assert ("Retry-After" in reply.headers) == (status == 503)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "zipped"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("x-gzip-like", False),
+        ("identity", False),
+    ],
+)
+async def test_playlists_are_gzipped_for_those_who_accept_it(client, accepted, zipped):
+    reply = await client.get("/lib/v.m3u8", headers={"Accept-Encoding": accepted})
+    body = await reply.read()
+    assert (reply.headers.get("Content-Encoding") == "gzip") == zipped
+    assert (gzip.decompress(body) if zipped else body) == TEXT.encode()
+    assert reply.headers["Vary"] == "Accept-Encoding"
+    assert reply.headers["Content-Type"] == "application/vnd.apple.mpegurl"
+
+
+@pytest.mark.parametrize("path", ["/lib/v.m3u8", "/lib/hit.ts", "/lib/0.ts"])
+async def test_not_modified_says_nothing_of_a_body(client, path):
+    first = await client.get(path, headers={"Accept-Encoding": "gzip"})
+    headers = {"Accept-Encoding": "gzip", "If-None-Match": first.headers["ETag"]}
+    reply = await client.get(path, headers=headers)
+    assert reply.status == 304
+    assert await reply.read() == b""
+    for name in ("Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding"):
+        assert name not in reply.headers
+    for name in ("ETag", "Cache-Control", "Vary"):
+        assert reply.headers.get(name) == first.headers.get(name)
+
+
+@pytest.mark.parametrize("path", ["/lib/hit.ts", "/lib/0.ts"])
+async def test_ranges_of_produced_and_of_source_segments(client, path):
+    part = await client.get(path, headers={"Range": "bytes=2-4"})
+    assert (part.status, await part.read()) == (206, b"234")
+    assert part.headers["Content-Range"] == "bytes 2-4/10"
+    past = await client.get(path, headers={"Range": "bytes=10-"})
+    assert past.status == 416
+    assert past.headers["Content-Range"] == "bytes */10"
+    assert past.headers["Cache-Control"] == "no-store"
+    head = await client.head(path)
+    assert head.headers["Content-Length"] == "10"
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        ("hit", "upscale-origin; hit"),
+        ("miss", "upscale-origin; fwd=uri-miss"),
+        ("coalesced", "upscale-origin; fwd=uri-miss; collapsed"),
+    ],
+)
+async def test_how_a_segment_came_to_be_is_said(client, result, status):
+    reply = await client.get(f"/lib/{result}.ts")
+    assert reply.headers["X-Cache"] == result
+    assert reply.headers["Cache-Status"] == status
+    assert reply.headers.get("Server-Timing") == (None if result == "hit" else "queue;dur=1.0")
+
+
+async def test_preflights_and_other_methods(client):
+    reply = await client.options("/lib/anything")
+    assert reply.status == 204
+    assert "Range" in reply.headers["Access-Control-Allow-Headers"]
+    refused = await client.post("/lib/v.m3u8")
+    assert refused.status == 405
+    assert refused.headers["Access-Control-Allow-Origin"] == "*"
+    assert "GET" in refused.headers["Allow"]
+
+
+async def test_readiness_says_why_not(client, service):
+    assert (await client.get("/readyz")).status == 200
+    service.reason = "no worker is running for: upscale"
+    reply = await client.get("/readyz")
+    assert reply.status == 503
+    assert "no worker" in (await reply.json(content_type=None))["detail"]
+    assert (await client.get("/healthz")).status == 200
+
+
+async def test_logs_carry_request_ids_and_no_queries(client, caplog):
+    with caplog.at_level(logging.INFO):
+        reply = await client.get("/lib/hit.ts?token=secret", headers={"X-Request-ID": "abc-1"})
+        forged = await client.get("/lib/hit.ts", headers={"X-Request-ID": "a b"})
+    assert reply.headers["X-Request-ID"] == "abc-1"
+    assert forged.headers["X-Request-ID"] != "a b"
+    ours = [record for record in caplog.records if record.name.startswith("origin")]
+    assert len(ours) == 2
+    assert "secret" not in "".join(str(vars(record)) for record in ours)
+
+
+async def test_labels_are_names_and_never_paths(client):
+    for path in ("/lib/v.m3u8", "/lib/hit.ts", "/lib/missing", "/healthz", "/favicon.ico"):
+        await client.get(path)
+    text = await (await client.get("/metrics")).text()
+    assert 'route="media",status="404"' in text
+    assert 'route="playlist",status="200"' in text
+    assert "lib/" not in text
+    assert "favicon" not in text
