@@ -1,4 +1,4 @@
-"""Colour matrices between 8-bit Y'CbCr signals and R'G'B', derived from Kr and Kb alone.
+"""Colour matrices between Y'CbCr signals and R'G'B', derived from Kr and Kb alone.
 
 All maps are affine and written as 4x4 float64 matrices on column vectors (c0, c1, c2, 1). Signals
 are converted in their gamma-coded form: the matrix and the range change, the primaries and the
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr.errors import UpscalerError
-from sr.types import Matrix, Signal
+from sr.types import Depth, Matrix, Signal
 
 Affine = NDArray[np.float64]
 
@@ -21,19 +21,19 @@ LUMA_COEFFICIENTS: dict[Matrix, tuple[float, float]] = {
 """(Kr, Kb) of Rec. ITU-R BT.601-7, BT.709-6 and BT.2020-2 (non-constant luminance)."""
 
 
-def luma_gain(full_range: bool) -> float:
-    """Code values between black and white, of 8 bits."""
-    return 255.0 if full_range else 219.0
+def luma_gain(full_range: bool, depth: Depth = 8) -> float:
+    """Code values between black and white."""
+    return (1 << depth) - 1.0 if full_range else 219.0 * (1 << depth - 8)
 
 
 def rgb_from_codes(signal: Signal) -> Affine:
-    """From 8-bit code values (Y', Cb, Cr) to R'G'B' in [0, 1]."""
+    """From code values (Y', Cb, Cr) to R'G'B' in [0, 1]."""
     return np.asarray(np.linalg.inv(codes_from_rgb(signal)), np.float64)
 
 
 def codes_from_rgb(signal: Signal) -> Affine:
-    """From R'G'B' in [0, 1] to 8-bit code values (Y', Cb, Cr)."""
-    return _codes_from_ycc(signal.full_range) @ _ycc_from_rgb(signal.matrix)
+    """From R'G'B' in [0, 1] to code values (Y', Cb, Cr)."""
+    return _codes_from_ycc(signal) @ _ycc_from_rgb(signal.matrix)
 
 
 def codes_from_codes(source: Signal, target: Signal) -> Affine:
@@ -42,10 +42,10 @@ def codes_from_codes(source: Signal, target: Signal) -> Affine:
     Grey keeps its level in every matrix, so the chroma rows do not read luma: Cb' and Cr' are a
     2x2 map of Cb and Cr, and Y' is a gain on Y plus a correction by Cb and Cr.
     """
-    if (source.matrix, source.full_range) == (target.matrix, target.full_range):
+    if _meaning(source) == _meaning(target):
         return np.eye(4)
     result = np.linalg.inv(rgb_from_codes(target)) @ rgb_from_codes(source)
-    result[np.abs(result) < 1e-12] = 0.0
+    result[np.abs(result) < 1e-11] = 0.0
     return result
 
 
@@ -60,8 +60,14 @@ def _ycc_from_rgb(matrix: Matrix) -> Affine:
     return result
 
 
-def _codes_from_ycc(full_range: bool) -> Affine:
-    chroma_gain = 255.0 if full_range else 224.0
-    result = np.diag([luma_gain(full_range), chroma_gain, chroma_gain, 1.0])
-    result[:3, 3] = (0.0 if full_range else 16.0), 128.0, 128.0
+def _meaning(signal: Signal) -> tuple[Matrix, bool, Depth]:
+    return signal.matrix, signal.full_range, signal.depth
+
+
+def _codes_from_ycc(signal: Signal) -> Affine:
+    unit = float(1 << signal.depth - 8)
+    luma = luma_gain(signal.full_range, signal.depth)
+    chroma = luma if signal.full_range else 224 * unit
+    result = np.diag([luma, chroma, chroma, 1.0])
+    result[:3, 3] = (0.0 if signal.full_range else 16 * unit), 128 * unit, 128 * unit
     return result

@@ -6,17 +6,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr.color import codes_from_codes
+from sr.dither import thresholds
 from sr.kernels.chroma import convert_chroma, convert_luma
+from sr.kernels.quantise import quantise_plane
 from sr.kernels.resample import resample_plane
-from sr.planes import check_planes, plane_shapes, whole_rows
+from sr.planes import check_planes, code_type, plane_shapes, top_code, whole_rows
 from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, make_taps
-from sr.types import Planes, Signal
+from sr.types import Plane, Planes, Signal
 
-Plane = NDArray[np.uint8] | NDArray[np.float32]
 ROUND = np.float32(0.5)
-"""Added before truncating to uint8: nearest, halves up."""
+"""Kernels that write plain codes add it before truncating to uint8: nearest, halves up."""
 MAX_PHASES = 32
 """Ratios of larger numbers are resampled by the plain loop: their phases have too few samples."""
+
+
+class Quantiser:
+    """Fractional codes to those of a target. Stateless: threads may share it."""
+
+    def __init__(self, target: Signal) -> None:
+        self.dtype = code_type(target)
+        self._thresholds = thresholds(target)
+        self._top = np.float32(top_code(target))
+
+    def __call__(self, exact: NDArray[np.float32]) -> Plane:
+        """Round a plane (H, W)."""
+        out = np.empty(exact.shape, self.dtype)
+        quantise_plane(exact, self._thresholds, self._top, out)
+        return out
+
+
+def is_plain(target: Signal) -> bool:
+    """Whether codes are 8 bits and rounded to the nearest: kernels can do that as they write."""
+    return target.depth == 8 and not target.dithered
 
 
 class PlaneResampler:
@@ -28,6 +49,8 @@ class PlaneResampler:
         x = make_taps(kernel, source.width, target.width, siting[0])
         y = make_taps(kernel, source.height, target.height, siting[1])
         self._copies = x.is_copy and y.is_copy
+        self._rounds = is_plain(target)
+        self._quantise = Quantiser(target)
         self._width, self._height = (
             -(-size // s.step)
             for size, s in zip((source.width, source.height), siting, strict=True)
@@ -38,14 +61,20 @@ class PlaneResampler:
         self._edge = _reach(x, self._width)
         self._shape = (y.first.size, x.first.size)
 
-    def __call__(self, plane: Plane) -> NDArray[np.uint8]:
-        """Resize whole rows (columns beyond the width are ignored) and round."""
-        if self._copies and plane.dtype == np.uint8:
-            return np.array(plane[:, : self._width], np.uint8)
-        out = np.empty(self._shape, np.uint8)
+    def __call__(self, plane: Plane | NDArray[np.float32]) -> Plane:
+        """Resize whole rows (columns beyond the width are ignored) and round.
+
+        Integers are codes of the target's depth.
+        """
+        if self._copies and plane.dtype == self._quantise.dtype:
+            return np.array(plane[:, : self._width], self._quantise.dtype)
+        if self._copies:
+            return self._quantise(plane[:, : self._width].astype(np.float32, copy=False))
+        out = np.empty(self._shape, np.uint8 if self._rounds else np.float32)
+        half = ROUND if self._rounds else np.float32(0)
         axes = (*self._vertical, *self._horizontal)
-        resample_plane(plane, self._width, self._height, *axes, self._edge, ROUND, out)
-        return out
+        resample_plane(plane, self._width, self._height, *axes, self._edge, half, out)
+        return out if self._rounds else self._quantise(out)
 
 
 class ChromaPath:
@@ -57,9 +86,7 @@ class ChromaPath:
         rows = codes_from_codes(source, target)[1:3, 1:]
         self._maps = None if np.array_equal(rows, np.eye(4)[1:3, 1:]) else rows.astype(np.float32)
 
-    def __call__(
-        self, u: NDArray[np.uint8], v: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def __call__(self, u: Plane, v: Plane) -> tuple[Plane, Plane]:
         """Convert whole rows of Cb and Cr."""
         if self._maps is None:
             return self._resample(u), self._resample(v)
@@ -81,16 +108,14 @@ class LumaConverter:
         """Whether luma changes at all."""
         return not np.array_equal(self._map, np.eye(4)[0])
 
-    def __call__(
-        self, y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]
-    ) -> NDArray[np.float32]:
+    def __call__(self, y: Plane, u: Plane, v: Plane) -> NDArray[np.float32]:
         """Convert whole rows."""
         out = np.empty(self._shape, np.float32)
         convert_luma(y, u, v, self._map, out)
         return out
 
 
-LumaPath = Callable[[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
+LumaPath = Callable[[Plane, Plane, Plane], Plane]
 """Whole rows of Y, Cb and Cr of a frame to its luma in the target signal."""
 
 
@@ -99,7 +124,7 @@ def resampling_luma(kernel: Kernel, source: Signal, target: Signal) -> LumaPath:
     convert = LumaConverter(source, target)
     resample = PlaneResampler(kernel, source, target, (LUMA, LUMA))
 
-    def luma(y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def luma(y: Plane, u: Plane, v: Plane) -> Plane:
         return resample(convert(y, u, v) if convert.needed else y)
 
     return luma

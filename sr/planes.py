@@ -2,10 +2,9 @@
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
 from sr.errors import UpscalerError
-from sr.types import Planes, Signal
+from sr.types import Plane, Planes, Signal
 
 
 def plane_shapes(signal: Signal) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -14,24 +13,37 @@ def plane_shapes(signal: Signal) -> tuple[tuple[int, int], tuple[int, int]]:
     return (height, width), (-(-height // 2), -(-width // 2))
 
 
+def code_type(signal: Signal) -> np.dtype[np.uint8 | np.uint16]:
+    """What planes of a signal are made of."""
+    return np.dtype(np.uint8 if signal.depth == 8 else np.uint16)
+
+
+def top_code(signal: Signal) -> int:
+    """The largest code value."""
+    return (1 << signal.depth) - 1
+
+
 def check_planes(planes: Planes, signal: Signal) -> None:
     """Raise UpscalerError unless the planes are what the signal says."""
     luma, chroma = plane_shapes(signal)
+    wanted = code_type(signal)
     for name, plane, shape in zip("yuv", planes, (luma, chroma, chroma), strict=True):
-        if plane.shape != shape or plane.dtype != np.uint8:
+        if plane.shape != shape or plane.dtype != wanted:
             found = f"{plane.dtype} {plane.shape}"
-            raise UpscalerError(f"plane {name}: expected uint8 {shape}, found {found}")
-        pitch, step = plane.strides
-        if (shape[1] > 1 and step != 1) or (shape[0] > 1 and pitch < shape[1]):
+            raise UpscalerError(f"plane {name}: expected {wanted} {shape}, found {found}")
+        (pitch, odd), step = divmod(plane.strides[0], plane.itemsize), plane.strides[1]
+        scattered = shape[1] > 1 and step != plane.itemsize
+        if scattered or (shape[0] > 1 and (odd or pitch < shape[1])):
             raise UpscalerError(f"plane {name}: rows are not contiguous: {plane.strides}")
 
 
-def whole_rows(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def whole_rows(plane: Plane) -> Plane:
     """The plane with its padding: (H, row stride), C-contiguous and read-only.
 
     One array type for every plane means one compilation of each kernel. The padding must not be
     read: behind the last row there may be none.
     """
     rows = plane.shape[0]
-    pitch = plane.strides[0] if rows > 1 else plane.shape[1]
-    return as_strided(plane, (rows, pitch), (pitch, 1), writeable=False)
+    size = plane.itemsize
+    pitch = plane.strides[0] // size if rows > 1 else plane.shape[1]
+    return as_strided(plane, (rows, pitch), (pitch * size, size), writeable=False)

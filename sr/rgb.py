@@ -15,7 +15,7 @@ from sr.tensors import (
     affine,
     axis_resampler,
     chroma_to_luma_grid,
-    quantise,
+    quantiser,
 )
 from sr.types import Signal, Upscaler
 
@@ -115,6 +115,7 @@ def rgb_to_planes(
     rows = codes_from_rgb(target)[:3]
     luma = _to_plane(size, target, (LUMA, LUMA), device)
     chroma = _to_plane(size, target, (CHROMA_X, CHROMA_Y), device)
+    quantise = quantiser(target, device)
 
     def convert(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         red, green, blue = rgb.unbind(1)

@@ -1,8 +1,9 @@
 """The torch path: the reference of the CPU kernels, and what runs on a GPU.
 
-Planes go up as uint8, everything happens on the device, planes come down as uint8. Shapes are
-static: every batch is computed full, so that a frame's result does not depend on how many came
-with it, and a CUDA graph can replay the whole of it.
+Planes go up as integers, everything happens on the device, planes come down as integers: uint8, or
+int16 in place of uint16 for 10-bit signals, whose codes it holds and which torch knows better.
+Shapes are static: every batch is computed full, so that a frame's result does not depend on how
+many came with it, and a CUDA graph can replay the whole of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +12,16 @@ import numpy as np
 import torch
 
 from sr.color import Affine, codes_from_codes
+from sr.dither import thresholds
 from sr.errors import UpscalerError
-from sr.planes import check_planes, plane_shapes
+from sr.planes import check_planes, plane_shapes, top_code
 from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, luma_grid_taps, make_taps
-from sr.types import Planes, Signal
+from sr.types import Plane, Planes, Signal
 
 FrameFunction = Callable[
     [torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 ]
-"""Y, Cb and Cr planes to those of the target, all NHW uint8 on the device."""
+"""Y, Cb and Cr planes to those of the target, all NHW on the device, in their signals' types."""
 TensorFunction = Callable[[torch.Tensor], torch.Tensor]
 _WARM_RUNS = 3
 
@@ -78,8 +80,9 @@ def affine(row: Affine, *planes: torch.Tensor) -> torch.Tensor:
 
 
 def chroma_converter(kernel: Kernel, source: Signal, target: Signal, device: str) -> FrameFunction:
-    """A function of (Y, Cb, Cr) uint8 that returns Y untouched and chroma in the target signal."""
+    """A function of (Y, Cb, Cr) codes that returns Y untouched and chroma in the target signal."""
     resample = plane_resampler(kernel, source, target, device, (CHROMA_X, CHROMA_Y))
+    quantise = quantiser(target, device)
     maps = codes_from_codes(source, target)[1:3, 1:]
 
     def convert(
@@ -101,11 +104,32 @@ def quantise(codes: torch.Tensor) -> torch.Tensor:
     return (codes + 0.5).clamp(0, 255).to(torch.uint8)
 
 
+def quantiser(target: Signal, device: str) -> TensorFunction:
+    """A function from fractional codes ...HW to those of the target, as the CPU kernels have it."""
+    top, kind = top_code(target), _tensor_type(target)
+    if not target.dithered:
+        return lambda codes: (codes + 0.5).clamp(0, top).to(kind)
+    tile = torch.from_numpy(thresholds(target)).to(device)
+    side = len(tile)
+
+    def dither(codes: torch.Tensor) -> torch.Tensor:
+        height, width = codes.shape[-2:]
+        pattern = tile.repeat(-(-height // side), -(-width // side))[:height, :width]
+        return (codes + pattern).clamp(0, top).to(kind)
+
+    return dither
+
+
+def _tensor_type(signal: Signal) -> torch.dtype:
+    return torch.uint8 if signal.depth == 8 else torch.int16
+
+
 def resampling_frames(kernel: Kernel, source: Signal, target: Signal, device: str) -> FrameFunction:
     """Plain interpolation of whole frames."""
     grid = chroma_to_luma_grid(source, device)
     resample = plane_resampler(kernel, source, target, device)
     chroma = chroma_converter(kernel, source, target, device)
+    quantise = quantiser(target, device)
     row = codes_from_codes(source, target)[0]
 
     def frames(
@@ -123,15 +147,36 @@ class TorchUpscaler:
 
     concurrency = 1
 
-    def __init__(self, frames: FrameFunction, source: Signal, device: str, batch: int) -> None:
+    def __init__(
+        self,
+        frames: FrameFunction,
+        source: Signal,
+        device: str,
+        batch: int,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        """Set up; on CUDA, record.
+
+        Args:
+            frames: What to do.
+            source: What comes in.
+            device: A torch device.
+            batch: Frames per call.
+            threads: Of torch, on the CPU; None: what torch is set to.
+        """
         self.batch = batch
         self._source = source
+        self._threads = threads
         self._cuda = torch.device(device).type == "cuda"
         luma, chroma = plane_shapes(source)
-        self._host = [self._host_buffer((batch, *s)) for s in (luma, chroma, chroma)]
+        kind = _tensor_type(source)
+        self._host = [self._host_buffer((batch, *s), kind) for s in (luma, chroma, chroma)]
         self._inputs = [plane.to(device) for plane in self._host]
         self._run = self._captured(frames) if self._cuda else lambda: frames(*self._inputs)
-        self._results = [self._host_buffer(plane.shape) for plane in self._run()]
+        self._results = (
+            [self._host_buffer(r.shape, r.dtype) for r in self._run()] if self._cuda else []
+        )
 
     @torch.inference_mode()
     def __call__(self, frames: list[Planes]) -> list[Planes]:
@@ -142,15 +187,23 @@ class TorchUpscaler:
             check_planes(frame, self._source)
             for buffer, plane in zip(self._host, frame, strict=True):
                 buffer.numpy()[index] = plane
-        _copy_all(self._host, self._inputs)
-        _copy_all(self._run(), self._results)
-        if self._cuda:
-            torch.cuda.current_stream(self._inputs[0].device).synchronize()
-        y, u, v = (result.numpy() for result in self._results)
+        y, u, v = (_codes(result) for result in (self._on_cuda() if self._cuda else self._on_cpu()))
         return [Planes(y[i].copy(), u[i].copy(), v[i].copy()) for i in range(len(frames))]
 
-    def _host_buffer(self, shape: Sequence[int]) -> torch.Tensor:
-        return torch.zeros(tuple(shape), dtype=torch.uint8, pin_memory=self._cuda)
+    def _on_cuda(self) -> Sequence[torch.Tensor]:
+        _copy_all(self._host, self._inputs)
+        _copy_all(self._run(), self._results)
+        torch.cuda.current_stream(self._inputs[0].device).synchronize()
+        return self._results
+
+    def _on_cpu(self) -> Sequence[torch.Tensor]:
+        """The inputs are the host's buffers themselves."""
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        return self._run()
+
+    def _host_buffer(self, shape: Sequence[int], kind: torch.dtype) -> torch.Tensor:
+        return torch.zeros(tuple(shape), dtype=kind, pin_memory=self._cuda)
 
     @torch.inference_mode()
     def _captured(
@@ -172,6 +225,11 @@ class TorchUpscaler:
             return outputs
 
         return replay
+
+
+def _codes(result: torch.Tensor) -> Plane:
+    plane = result.numpy()
+    return plane.view(np.uint16) if plane.dtype == np.int16 else plane
 
 
 def _copy_all(sources: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> None:

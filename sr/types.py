@@ -7,17 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = Literal["bt601", "bt709", "bt2020"]
+Depth = Literal[8, 10]
+Plane = NDArray[np.uint8 | np.uint16]
+"""Code values, (H, W): uint8 at a depth of 8 bits, uint16 at more."""
 
 
 class Planes(NamedTuple):
-    """One 8-bit 4:2:0 frame: `y` is (H, W), `u` and `v` are (ceil(H/2), ceil(W/2)), uint8.
+    """One 4:2:0 frame: `y` is (H, W), `u` and `v` are (ceil(H/2), ceil(W/2)).
 
-    Rows are C-contiguous (the row stride may be larger than the width).
+    uint8, or uint16 where the signal's depth is 10 bits (in the low ones, as in yuv420p10). Rows
+    are C-contiguous (the row stride may be larger than the width).
     """
 
-    y: NDArray[np.uint8]
-    u: NDArray[np.uint8]
-    v: NDArray[np.uint8]
+    y: Plane
+    u: Plane
+    v: Plane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,10 @@ class Signal:
     height: int
     matrix: Matrix
     full_range: bool = False
+    depth: Depth = 8
+    """Bits of a code value."""
+    dithered: bool = False
+    """Of a target: codes are rounded by position (see `sr.dither`), not to the nearest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +47,9 @@ class ModelInfo:
 
     name: str
     scale: int | None
-    """None: any."""
+    """None: it follows from the target."""
+    scales: tuple[int, ...] = ()
+    """Where it does: those that the model has networks for, whose first this row describes."""
     kmac_per_pixel: float
     """Thousand multiply-accumulates per input pixel."""
     radius: int

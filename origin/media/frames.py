@@ -1,4 +1,4 @@
-"""Between FFmpeg's frames and arrays: 8-bit 4:2:0 only."""
+"""Between FFmpeg's frames and arrays: 4:2:0 of 8 bits, or of 10 on the way in."""
 
 from collections.abc import Sequence
 
@@ -9,31 +9,39 @@ from numpy.typing import NDArray
 
 from origin.errors import ProductionError
 
-Plane = NDArray[np.uint8]
+Plane = NDArray[np.uint8 | np.uint16]
+
+
+TEN_BITS = "yuv420p10le"
 
 
 def planes_of(frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
-    """Return the Y, U and V of a yuv420p frame, each (H, W), as views that keep it alive."""
-    y, u, v = (_view(plane) for plane in frame.planes)
+    """Return the Y, U and V of a frame, each (H, W), as views that keep it alive.
+
+    uint8 of yuv420p, uint16 of yuv420p10le.
+    """
+    kind = np.dtype("<u2" if frame.format.name == TEN_BITS else np.uint8)
+    y, u, v = (_view(plane, kind) for plane in frame.planes)
     return y, u, v
 
 
 def frame_of(planes: Sequence[Plane], width: int, height: int) -> VideoFrame:
-    """Copy Y, U and V, each (H, W), into a yuv420p frame.
+    """Copy Y, U and V, each (H, W) uint8, into a yuv420p frame.
 
     Raises:
         ProductionError: The sizes do not belong together.
     """
     frame = VideoFrame(width, height, "yuv420p")
     for source, plane in zip(planes, frame.planes, strict=True):
-        target = _view(plane)
-        if source.shape != target.shape:
-            raise ProductionError(f"a plane of {source.shape} in a frame of {width}x{height}")
+        target = _view(plane, np.dtype(np.uint8))
+        if source.shape != target.shape or source.dtype != target.dtype:
+            found = f"{source.dtype} {source.shape}"
+            raise ProductionError(f"a plane of {found} in a frame of {width}x{height}")
         target[:] = source
     return frame
 
 
-def _view(plane: VideoPlane) -> Plane:
-    rows = np.frombuffer(memoryview(plane), np.uint8)
-    stride = plane.line_size
-    return np.lib.stride_tricks.as_strided(rows, (plane.height, plane.width), (stride, 1))
+def _view(plane: VideoPlane, kind: np.dtype[np.uint8 | np.uint16]) -> Plane:
+    samples = np.frombuffer(memoryview(plane), kind)
+    strides = (plane.line_size, kind.itemsize)
+    return np.lib.stride_tricks.as_strided(samples, (plane.height, plane.width), strides)

@@ -9,30 +9,40 @@ import pytest
 from numpy.typing import NDArray
 
 from sr import Matrix, Planes, Signal
+from sr.types import Depth
 from tests.tools import ffmpeg
 
 
-def signal(width: int, height: int, matrix: Matrix = "bt709", full_range: bool = False) -> Signal:
-    return Signal(width=width, height=height, matrix=matrix, full_range=full_range)
+def signal(
+    width: int,
+    height: int,
+    matrix: Matrix = "bt709",
+    full_range: bool = False,
+    depth: Depth = 8,
+) -> Signal:
+    return Signal(width=width, height=height, matrix=matrix, full_range=full_range, depth=depth)
+
+
+def code_type(depth: Depth) -> type[np.uint8 | np.uint16]:
+    return np.uint8 if depth == 8 else np.uint16
 
 
 def chroma_shape(width: int, height: int) -> tuple[int, int]:
     return -(-height // 2), -(-width // 2)
 
 
-def noise(width: int, height: int, seed: int = 0) -> Planes:
+def noise(width: int, height: int, seed: int = 0, depth: Depth = 8) -> Planes:
     random = np.random.default_rng(seed)
-    chroma = chroma_shape(width, height)
-    return Planes(
-        *(random.integers(0, 256, s, np.uint8) for s in ((height, width), chroma, chroma))
-    )
+    shapes = (height, width), *[chroma_shape(width, height)] * 2
+    return Planes(*(random.integers(0, 1 << depth, s, code_type(depth)) for s in shapes))
 
 
-def gradient(width: int, height: int) -> Planes:
+def gradient(width: int, height: int, depth: Depth = 8) -> Planes:
     """Luma rises to the right, Cb downwards, Cr falls to the right; through all codes."""
 
-    def ramp(rows: int, columns: int) -> NDArray[np.uint8]:
-        return np.tile(np.linspace(0, 255, columns).round().astype(np.uint8), (rows, 1))
+    def ramp(rows: int, columns: int) -> NDArray[np.uint8 | np.uint16]:
+        codes = np.linspace(0, (1 << depth) - 1, columns).round()
+        return np.tile(codes.astype(code_type(depth)), (rows, 1))
 
     rows, columns = chroma_shape(width, height)
     return Planes(

@@ -4,20 +4,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr.color import codes_from_codes, luma_gain, rgb_from_codes
-from sr.cpu import ROUND, ChromaPath, CpuUpscaler, PlaneResampler
+from sr.cpu import ROUND, ChromaPath, CpuUpscaler, PlaneResampler, is_plain
 from sr.kernels.anime4k import LAYERS, double_luma, workspace
 from sr.kernels.simd import FEATURES, HALVES
 from sr.models.anime4k.weights import Anime4KWeights, load_weights
 from sr.resample import LUMA
 from sr.shaders import ConvolutionPass
-from sr.types import Signal, Upscaler
+from sr.types import Plane, Signal, Upscaler
 
 SCALE = 2
 
 
-def open_planes(source: Signal, target: Signal, threads: int) -> Upscaler:
-    """The fast CPU path."""
-    luma = Anime4KLuma(load_weights(), source, target)
+def open_planes(
+    source: Signal, target: Signal, threads: int, weights: Anime4KWeights | None = None
+) -> Upscaler:
+    """The fast CPU path; by default with the packaged weights."""
+    luma = Anime4KLuma(weights or load_weights(), source, target)
     return CpuUpscaler(luma, ChromaPath("bilinear", source, target), source, threads)
 
 
@@ -28,7 +30,7 @@ class Anime4KLuma:
         color = np.vstack((rgb_from_codes(source)[:3], codes_from_codes(source, target)[:1]))
         self._network = (
             color.astype(np.float32),
-            np.float32(luma_gain(target.full_range)),
+            np.float32(luma_gain(target.full_range, target.depth)),
             _packed(weights.first),
             np.stack([_packed(layer) for layer in weights.hidden]),
             _packed_mix(weights.mix),
@@ -39,11 +41,10 @@ class Anime4KLuma:
         )
         same = (doubled.width, doubled.height) == (target.width, target.height)
         self._doubled_shape = (doubled.height, doubled.width)
-        self._finish = None if same else PlaneResampler("lanczos", doubled, target, (LUMA, LUMA))
+        done = same and is_plain(target)
+        self._finish = None if done else PlaneResampler("lanczos", doubled, target, (LUMA, LUMA))
 
-    def __call__(
-        self, y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def __call__(self, y: Plane, u: Plane, v: Plane) -> Plane:
         """Whole rows of Y, Cb and Cr to luma."""
         size = (self._source.width, self._source.height)
         if self._finish is None:
