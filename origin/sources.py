@@ -7,7 +7,7 @@ POSIX strings relative to its root, never starting with `/`.
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -39,8 +39,7 @@ SERVED_TYPES = {
 """Suffixes of library files that are served as they are, and their media types."""
 
 _MAX_PLAYLIST_BYTES = 8 << 20
-_SAMPLE_BYTES = 1 << 16
-_SAMPLES = 8
+_READ_BYTES = 1 << 20
 
 
 class FileKind(StrEnum):
@@ -135,12 +134,22 @@ class DirectoryLibrary:
             )
         return text
 
-    def snapshot(self, paths: Iterable[str]) -> Snapshot:
-        """The files as they are now; the signature is taken first, so that it never flatters."""
+    def snapshot(
+        self, paths: Iterable[str], known: Callable[[str], str | None] = lambda _: None
+    ) -> Snapshot:
+        """The files as they are now; the signature is taken first, so that it never flatters.
+
+        Args:
+            paths: Within the library.
+            known: The identity of an earlier snapshot with that signature, which is not read again.
+        """
         names = tuple(paths)
         signature = self.signature(names)
         return Snapshot(
-            library=self, paths=names, signature=signature, identity=self.identity(names)
+            library=self,
+            paths=names,
+            signature=signature,
+            identity=known(signature) or self.identity(names),
         )
 
     def signature(self, paths: Iterable[str]) -> str:
@@ -152,17 +161,17 @@ class DirectoryLibrary:
         for path in paths:
             try:
                 info = self.root.joinpath(path).stat()
-                row = f"{path}\0{info.st_size}\0{info.st_ctime_ns}\0{info.st_ino}\n"
+                row = f"{path}\0{info.st_dev}\0{info.st_size}\0{info.st_ctime_ns}\0{info.st_ino}\n"
             except OSError:
                 row = f"{path}\0missing\n"
             digest.update(row.encode())
         return digest.hexdigest()
 
     def identity(self, paths: Iterable[str]) -> str:
-        """Digest of the content of files: their sizes and evenly spaced samples of their bytes.
+        """Digest of the content of files, every byte of them.
 
-        Files of up to half a mebibyte are read whole. Names and times do not count, so a copy of
-        a library elsewhere has the same identity (law 3).
+        Names and times do not count, so a copy of a library elsewhere has the same identity
+        (law 3). Samples would not do: a repair changes a few bytes and no size.
         """
         digest = hashlib.sha256()
         for path in paths:
@@ -217,9 +226,8 @@ def _digest_file(digest: "hashlib._Hash", path: Path) -> None:
             if not stat.S_ISREG(info.st_mode):
                 raise BrokenSourceError(f"{path.name} is no regular file", source=path.name)
             digest.update(f"{info.st_size}\n".encode())
-            for offset in _sample_offsets(info.st_size):
-                file.seek(offset)
-                digest.update(file.read(_SAMPLE_BYTES))
+            while part := file.read(_READ_BYTES):
+                digest.update(part)
     except OSError:
         digest.update(b"missing\n")
 
@@ -227,10 +235,3 @@ def _digest_file(digest: "hashlib._Hash", path: Path) -> None:
 def _open_at_once(path: str, flags: int) -> int:
     """A pipe would let us wait for its writer."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _sample_offsets(size: int) -> range | list[int]:
-    if size <= _SAMPLE_BYTES * _SAMPLES:
-        return range(0, size, _SAMPLE_BYTES)
-    last = size - _SAMPLE_BYTES
-    return [last * step // (_SAMPLES - 1) for step in range(_SAMPLES)]

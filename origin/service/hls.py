@@ -3,7 +3,7 @@
 Playlists are followed inside the library only. Blocking; called from threads.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from manifests.errors import ManifestError
@@ -63,14 +63,18 @@ def read_media_playlist(library: DirectoryLibrary, path: str) -> MediaPlaylist:
     return playlist
 
 
-def load(library: DirectoryLibrary, path: str) -> tuple[HlsSource, Snapshot]:
+def load(
+    library: DirectoryLibrary, path: str, known: Callable[[str], str | None]
+) -> tuple[HlsSource, Snapshot]:
     """Read the title whose playlist is `path`, and what its files hold at the same time.
+
+    `known` is as for `DirectoryLibrary.snapshot`.
 
     Raises:
         OriginError: It cannot be upscaled; the message says why.
     """
     source = _load(library, path)
-    snapshot = library.snapshot(source.files)
+    snapshot = library.snapshot(source.files, known)
     if _load(library, path) != source:
         raise BrokenSourceError(f"{path} changed while it was read", source=path)
     return source, snapshot

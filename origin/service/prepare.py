@@ -82,7 +82,7 @@ class Preparer:
 
     async def _prepare_hls(self, candidate: Candidate) -> HlsTitle:
         library = candidate.library
-        source, snapshot = await asyncio.to_thread(hls.load, library, candidate.path)
+        source, snapshot = await asyncio.to_thread(hls.load, library, candidate.path, self._known)
 
         async def decide(key: str) -> Decision[HlsFacts]:
             inspect = InspectHls(name=candidate.path, segments=source.bodies)
@@ -98,7 +98,7 @@ class Preparer:
         library = candidate.library
         real = await asyncio.to_thread(library.resolve, candidate.path)
         source = FileSource(library=library, path=candidate.path)
-        snapshot = await asyncio.to_thread(library.snapshot, (candidate.path,))
+        snapshot = await asyncio.to_thread(library.snapshot, (candidate.path,), self._known)
 
         async def decide(key: str) -> Decision[FileFacts]:
             inspect = InspectFile(name=candidate.path, path=str(real))
@@ -127,6 +127,8 @@ class Preparer:
             await self._store(key, decision)
             return decision
 
+        name = f"identity-{snapshot.signature}"
+        await asyncio.to_thread(self._state.decide, name, snapshot.identity)
         decision: _T
         decision, _ = await self._deciding.do(key, work)
         return decision
@@ -156,6 +158,10 @@ class Preparer:
             else:
                 resolved.append(spec)
         return tuple(dict.fromkeys(resolved))
+
+    def _known(self, signature: str) -> str | None:
+        identity = self._state.get(f"identity-{signature}")
+        return identity if isinstance(identity, str) else None
 
     def _key(self, identity: str) -> str:
         models = model_digests(self._specs)

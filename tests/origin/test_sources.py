@@ -112,6 +112,23 @@ def test_a_snapshot_tells_new_content_from_a_touch(library):
     assert not snapshot.is_current()
 
 
+def test_a_few_repaired_bytes_of_a_large_file_are_other_content(library):
+    path = library.root / "large.mkv"
+    path.write_bytes(bytes(3 << 20))
+    snapshot = library.snapshot(["large.mkv"])
+    with path.open("r+b") as file:
+        file.seek(1_234_567)
+        file.write(b"repaired")
+    assert not snapshot.is_current()
+
+
+def test_what_is_known_is_not_read_again(library):
+    first = library.snapshot(["show/0.ts"])
+    (library.root / "show" / "0.ts").chmod(0)
+    again = library.snapshot(["show/0.ts"], {library.signature(["show/0.ts"]): "known"}.get)
+    assert again.identity == "known" != first.identity
+
+
 def test_a_file_that_became_a_pipe_is_not_waited_for(library):
     os.mkfifo(library.root / "pipe.mkv")
     with pytest.raises(BrokenSourceError, match="no regular file"):
