@@ -16,6 +16,7 @@ from origin.app import serve
 from origin.config import load_config
 from origin.errors import ConfigError, OriginError
 from origin.telemetry import setup_logging
+from origin.upscale import add_command as add_upscale
 
 _USAGE_ERROR = 2
 
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
+    add_upscale(commands)
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="as JSON")
     models.set_defaults(command=_models)

@@ -47,12 +47,12 @@ def inspect_file(job: InspectFile) -> FileFacts:
     container = detect_container(job.path, job.name)
     with open_file(job.path, container, job.name) as opened:
         video = pick_video(opened, job.name)
-        tracks = _usable_tracks(opened)
+        tracks = _usable_tracks(opened) if job.audio else []
         tables = _scan(opened, video, tracks, job.name)
         if container is Container.MATROSKA or not _has_sound_dts(tables.video):
             tables.video = _with_made_dts(tables.video)
         time_base = cast("Fraction", video.time_base)
-        spans = _spans(tables.video, time_base, job.name)
+        spans = _spans(tables.video, time_base, job)
         audio = tuple(
             audio_facts(stream, tables.audio[stream.index], spans, time_base, job.name)
             for stream in tracks
@@ -135,14 +135,16 @@ def _with_made_dts(packets: Sequence[timeline.Packet]) -> list[timeline.Packet]:
 
 
 def _spans(
-    packets: Sequence[timeline.Packet], time_base: Fraction, name: str
+    packets: Sequence[timeline.Packet], time_base: Fraction, job: InspectFile
 ) -> tuple[SegmentSpan, ...]:
     try:
-        spans = timeline.segment_spans(packets, time_base=time_base)
+        spans = timeline.segment_spans(
+            packets, time_base=time_base, max_seconds=job.max_segment_seconds
+        )
     except ManifestError as error:
-        raise UnsupportedSourceError(f"cannot be segmented: {error}", source=name) from error
+        raise UnsupportedSourceError(f"cannot be segmented: {error}", source=job.name) from error
     if len(spans) > MAX_SEGMENTS:
-        raise UnsupportedSourceError(f"has more than {MAX_SEGMENTS} segments", source=name)
+        raise UnsupportedSourceError(f"has more than {MAX_SEGMENTS} segments", source=job.name)
     return spans
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from origin.media.line import JobCancelledError
 from origin.media.types import (
+    AssembleFile,
     BuildInit,
+    CheckOutput,
     InspectFile,
     InspectHls,
     Job,
@@ -68,4 +70,12 @@ def run(job: Job, progress: Callable[[int], None], cancelled: Callable[[], bool]
             from origin.media.audio import package_audio
 
             result = package_audio(job)
+        case CheckOutput():
+            from origin.media.outputs import check_output
+
+            result = check_output(job)
+        case AssembleFile():
+            from origin.media.assemble import assemble
+
+            result = assemble(job, progress, cancelled)
     return result

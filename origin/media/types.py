@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from typing import Literal
 
 from manifests.color import Color
 from manifests.ladder import RenditionPlan
-from manifests.timeline import SegmentFacts, SegmentSpan, TrackSpan
+from manifests.timeline import MAX_SEGMENT_SECONDS, SegmentFacts, SegmentSpan, TrackSpan
 
 
 class Container(StrEnum):
@@ -147,6 +148,10 @@ class InspectFile:
 
     name: str
     path: str
+    max_segment_seconds: int = MAX_SEGMENT_SECONDS
+    """Keyframes further apart are refused."""
+    audio: bool = True
+    """False: only the video matters, and `audio` stays empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +255,71 @@ class Produced:
     """Seconds by stage: fetch, decode, upscale, encode, mux."""
 
 
+OutputFormat = Literal["matroska", "mp4"]
+"""FFmpeg's names of the containers that whole files are written in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOutput:
+    """→ OutputPlan. Whether a container takes what a media file holds beside its video."""
+
+    name: str
+    path: str
+    container: Container
+    prepared: Prepared
+    output_format: OutputFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPlan:
+    """What cannot be copied."""
+
+    refused: dict[int, str]
+    """Stream index → what it is, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The part of a file that is wanted, in its own seconds."""
+
+    start_seconds: Fraction
+    end_seconds: Fraction
+    shift_seconds: int
+    """Subtracted from every timestamp."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssembleFile:
+    """→ Assembled. A media file whose video is replaced by produced segments."""
+
+    name: str
+    path: str
+    container: Container
+    output: str
+    """Absolute path of the file to write."""
+    output_format: OutputFormat
+    prepared: Prepared
+    parts: tuple[FileRange, ...]
+    """Bodies of `ProduceSegment`, fMP4, in order."""
+    offset_seconds: int
+    """What they were shifted by (see FileFacts); it is taken off."""
+    frame_rate: Fraction | None = None
+    """Stated in the file where it is constant."""
+    dropped: frozenset[int] = frozenset()
+    """Indexes of streams that are left out."""
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """A file that was written, read again and found complete."""
+
+    packets: int
+
+
 BodyJob = ProduceSegment | RemuxVideo | PackageAudio | BuildInit
 """Jobs that make a body to serve."""
-Job = InspectHls | InspectFile | PrepareRendition | Measure | BodyJob
-Result = HlsFacts | FileFacts | Prepared | Produced | Measured
+FileJob = CheckOutput | AssembleFile
+"""Jobs of the command that upscales a whole file."""
+Job = InspectHls | InspectFile | PrepareRendition | Measure | BodyJob | FileJob
+Result = HlsFacts | FileFacts | Prepared | Produced | Measured | OutputPlan | Assembled

@@ -10,7 +10,10 @@ from typing import Any, Required, TypedDict, Unpack, overload
 
 from origin.errors import OriginError, ProductionError, UnavailableError
 from origin.media.types import (
+    Assembled,
+    AssembleFile,
     BuildInit,
+    CheckOutput,
     FileFacts,
     HlsFacts,
     InspectFile,
@@ -18,6 +21,7 @@ from origin.media.types import (
     Job,
     Measure,
     Measured,
+    OutputPlan,
     PackageAudio,
     Prepared,
     PrepareRendition,
@@ -139,6 +143,10 @@ class WorkerPool:
     async def run(self, job: PrepareRendition, **options: Unpack[Options]) -> Prepared: ...
     @overload
     async def run(self, job: Measure, **options: Unpack[Options]) -> Measured: ...
+    @overload
+    async def run(self, job: CheckOutput, **options: Unpack[Options]) -> OutputPlan: ...
+    @overload
+    async def run(self, job: AssembleFile, **options: Unpack[Options]) -> Assembled: ...
     @overload
     async def run(
         self,
