@@ -14,7 +14,7 @@ from manifests.color import Color, output_color
 from manifests.errors import ManifestError
 from manifests.types import Variant
 
-PIPELINE_VERSION = 1
+PIPELINE_VERSION = 2
 """Raised whenever the same plan would give other bytes."""
 
 IDENTITY = "identity"

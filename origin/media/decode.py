@@ -1,4 +1,4 @@
-"""Decoding: the frames of one segment, each exactly once, as 8-bit 4:2:0 in presentation order."""
+"""Decoding: the frames of one segment, each exactly once, as 4:2:0 in presentation order."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,20 +13,28 @@ from av.video.reformatter import Interpolation
 from origin.errors import BrokenSourceError, UnsupportedSourceError
 from origin.media import limits
 from origin.media.demux import VideoPacket
+from origin.media.frames import TEN_BITS
 from origin.media.packets import SourceSegment
+from sr.types import Depth
 
-_PLAIN = ("yuv420p", "yuvj420p")
+_PLAIN: dict[Depth, tuple[str, ...]] = {8: ("yuv420p", "yuvj420p"), 10: (TEN_BITS,)}
+"""By depth, what is taken as it comes; the first is what the rest is converted to."""
 _EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
 class Picture(NamedTuple):
-    """A decoded frame in yuv420p, and when it is shown."""
+    """A decoded frame in yuv420p or yuv420p10le, and when it is shown."""
 
     pts: int
     frame: VideoFrame
 
 
-def decode(segment: SourceSegment, threads: int) -> Iterator[Picture]:
+def depth_of(segment: SourceSegment) -> Depth:
+    """Ten where frames come as ten-bit 4:2:0; what else there is becomes eight bits."""
+    return 10 if segment.video.codec_context.pix_fmt == TEN_BITS else 8
+
+
+def decode(segment: SourceSegment, threads: int, depth: Depth = 8) -> Iterator[Picture]:
     """Yield the segment's own frames, decoding what they borrow from first.
 
     Leading pictures of a segment that has nothing to borrow from (the first of a title cut out of
@@ -35,6 +43,7 @@ def decode(segment: SourceSegment, threads: int) -> Iterator[Picture]:
     Args:
         segment: Its codec context is used up.
         threads: For FFmpeg's decoder.
+        depth: Of the frames that come out.
 
     Raises:
         BrokenSourceError: A frame is missing or damaged.
@@ -51,7 +60,7 @@ def decode(segment: SourceSegment, threads: int) -> Iterator[Picture]:
         if frame is None or frame.pts is None or not wanted[frame.pts]:
             continue
         _check(frame, size, segment.name)
-        plain = to_420(frame)
+        plain = to_420(frame, depth)
         if not started:
             yield from _undecodable(segment.packets, plain, wanted)
             started = True
@@ -116,12 +125,12 @@ def _undecodable(
         yield Picture(pts, frame)
 
 
-def to_420(frame: VideoFrame) -> VideoFrame:
-    """Convert to 8-bit 4:2:0 where needed; matrix, range and timestamp stay."""
-    if frame.format.name in _PLAIN:
+def to_420(frame: VideoFrame, depth: Depth = 8) -> VideoFrame:
+    """Convert to 4:2:0 of this depth where needed; matrix, range and timestamp stay."""
+    if frame.format.name in _PLAIN[depth]:
         return frame
     return frame.reformat(
-        format="yuv420p",
+        format=_PLAIN[depth][0],
         interpolation=_EXACT,
         src_color_range=_range(frame),
         dst_color_range=_range(frame),

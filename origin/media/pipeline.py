@@ -7,11 +7,10 @@ from typing import cast
 
 import sr
 from manifests.color import BT470BG, BT709, BT2020_NCL, SMPTE170M, Color
-from manifests.ladder import RenditionPlan
 from origin.errors import BrokenSourceError, ProductionError
 from origin.media import captions
 from origin.media.check import check_body
-from origin.media.decode import Picture, decode
+from origin.media.decode import Picture, decode, depth_of
 from origin.media.encode import (
     CRF_MAX,
     CRF_STEP,
@@ -26,7 +25,7 @@ from origin.media.mux import EncodedPicture, mux_segment
 from origin.media.packets import SourceSegment, open_segment
 from origin.media.types import Produced, ProduceSegment
 from sr.errors import UpscalerError
-from sr.types import Matrix, Planes, Signal, Upscaler
+from sr.types import Depth, Matrix, Planes, Signal, Upscaler
 
 Progress = Callable[[int], None]
 Cancelled = Callable[[], bool]
@@ -111,23 +110,26 @@ def _encode(
     b_frames = b_frames_fit(plan, pts, dts)
     sub_gops = split_frames(len(pts), job.duration_seconds)
     carried: dict[int, bytes] = {}
-    context = segment.video.codec_context
-    upscaler = _open_upscaler(plan, context.width, context.height, job.device, job.threads)
+    context, depth = segment.video.codec_context, depth_of(segment)
+    source = signal_of(plan.source_color, context.width, context.height, depth)
+    target = signal_of(plan.color, plan.width, plan.height)
+    upscaler = open_upscaler(plan.model, source, target, job.device, job.threads)
 
     def open_encoder(frames: range) -> SubGopEncoder:
         seconds = (ends[frames.stop] - ends[frames.start]) * plan.time_base
         return SubGopEncoder(plan, seconds, crf, b_frames=b_frames)
 
     machines = Machines(
-        pictures=_with_captions(decode(segment, max(1, job.threads // 4)), carried),
+        pictures=_with_captions(decode(segment, max(1, job.threads // 4), depth), carried),
         planes_of=lambda picture: Planes(*planes_of(picture.frame)),
         upscale=lambda batch: list(upscaler(cast("list[Planes]", batch))),
         batch=upscaler.batch,
         concurrency=upscaler.concurrency,
         open_encoder=open_encoder,
     )
+    frame_bytes = context.width * context.height * 3 // 2 * (2 if depth > 8 else 1)
     threads = line_threads(job.threads, job.device, upscaler)
-    line = Line(machines, sub_gops, threads, context.width * context.height * 3 // 2)
+    line = Line(machines, sub_gops, threads, frame_bytes)
     try:
         line.run(progress, cancelled)
     except UpscalerError as error:
@@ -176,7 +178,7 @@ def line_threads(budget: int, device: str, upscaler: Upscaler) -> int:
     return budget if on_cpu else budget + upscaler.concurrency
 
 
-def signal_of(color: Color, width: int, height: int) -> Signal:
+def signal_of(color: Color, width: int, height: int, depth: Depth = 8) -> Signal:
     """What the upscaler is told of a picture; an unspecified matrix is what its height suggests."""
     usual: Matrix = "bt709" if height >= _HD_LINES else "bt601"
     return Signal(
@@ -184,15 +186,8 @@ def signal_of(color: Color, width: int, height: int) -> Signal:
         height=height,
         matrix=_MATRICES.get(color.matrix, usual),
         full_range=color.full_range,
+        depth=depth,
     )
-
-
-def _open_upscaler(
-    plan: RenditionPlan, width: int, height: int, device: str, threads: int
-) -> Upscaler:
-    source = signal_of(plan.source_color, width, height)
-    target = signal_of(plan.color, plan.width, plan.height)
-    return open_upscaler(plan.model, source, target, device, threads)
 
 
 @lru_cache(maxsize=2)
