@@ -39,7 +39,7 @@ def metric(base: str, name: str) -> float:
 def until(condition) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
 
 
