@@ -1,12 +1,15 @@
 """Every model: one folder per architecture, its descriptor apart from what loads it."""
 
 from sr.errors import UpscalerError
-from sr.models import anime4k, interpolation
+from sr.models import anime4k, interpolation, realcugan, realesrgan, waifu2x
 from sr.models.descriptor import Descriptor
 
 DESCRIPTORS: tuple[Descriptor, ...] = (
     *interpolation.DESCRIPTORS,
     *anime4k.DESCRIPTORS,
+    *waifu2x.DESCRIPTORS,
+    *realesrgan.DESCRIPTORS,
+    *realcugan.DESCRIPTORS,
 )
 
 
