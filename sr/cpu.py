@@ -11,7 +11,7 @@ from sr.kernels.chroma import convert_chroma, convert_luma
 from sr.kernels.quantise import quantise_plane
 from sr.kernels.resample import resample_plane
 from sr.planes import check_planes, code_type, plane_shapes, top_code, whole_rows
-from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, make_taps
+from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Kernel, Siting, Taps, make_taps, subsampling_taps
 from sr.types import Plane, Planes, Signal
 
 ROUND = np.float32(0.5)
@@ -44,16 +44,33 @@ class PlaneResampler:
     """One plane to another size. Stateless after construction: threads may share it."""
 
     def __init__(
-        self, kernel: Kernel, source: Signal, target: Signal, siting: tuple[Siting, Siting]
+        self,
+        kernel: Kernel,
+        source: Signal,
+        target: Signal,
+        siting: tuple[Siting, Siting],
+        *,
+        subsampling: bool = False,
     ) -> None:
-        x = make_taps(kernel, source.width, target.width, siting[0])
-        y = make_taps(kernel, source.height, target.height, siting[1])
+        """Prepare.
+
+        Args:
+            kernel: The interpolation.
+            source: What the planes come from.
+            target: What they become part of.
+            siting: Across and down, in the target, and in the source unless `subsampling`.
+            subsampling: The planes given have as many samples as the source's luma.
+        """
+        make = subsampling_taps if subsampling else make_taps
+        x = make(kernel, source.width, target.width, siting[0])
+        y = make(kernel, source.height, target.height, siting[1])
+        steps = (1, 1) if subsampling else (siting[0].step, siting[1].step)
         self._copies = x.is_copy and y.is_copy
         self._rounds = is_plain(target)
         self._quantise = Quantiser(target)
         self._width, self._height = (
-            -(-size // s.step)
-            for size, s in zip((source.width, source.height), siting, strict=True)
+            -(-size // step)
+            for size, step in zip((source.width, source.height), steps, strict=True)
         )
         self._vertical = (y.first, y.weights)
         recurrence = (x.phases, x.advance) if x.phases <= MAX_PHASES else (0, 0)

@@ -1,9 +1,9 @@
-"""Reads convolution weights out of mpv user shaders (GLSL), as Anime4K is published.
+"""Reads convolutions and their wiring out of mpv user shaders (GLSL), as Anime4K is published.
 
 A pass is a `//!DESC` block; its network part is a sum of `mat4(...) * go_N(x, y)` (3x3) or
 `mat4(...) * g_N` (1x1) terms and one `vec4(...)` bias. A GLSL `mat4` lists its columns one after
-the other. An even N is the positive half of a texture (max(t, 0)), an odd one the negative half
-(max(-t, 0)), in the order of the pass's `//!BIND` lines, except where the pass reads MAIN.
+the other. A `#define` says what N is: a texture, its positive half (max(t, 0)) or its negative
+one (max(-t, 0)).
 """
 
 import importlib.util
@@ -22,6 +22,10 @@ _TERM = re.compile(
     rf"(?:go_(?P<conv>\d+)\(\s*(?P<x>{_NUMBER})\s*,\s*(?P<y>{_NUMBER})\s*\)|g_(?P<point>\d+))"
 )
 _BIAS = re.compile(r"result\s*\+=\s*vec4\(([^)]*)\)")
+_INPUT = re.compile(
+    r"#define go?_(?P<index>\d+)(?:\(x_off, y_off\))? "
+    r"\((?P<half>max\()?(?P<negative>-)?\(?(?P<texture>\w+?)_tex(?:Off)?\("
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,6 +37,15 @@ class ConvolutionPass:
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What a pass reads and writes, by the names of textures."""
+
+    inputs: tuple[str, ...]
+    """By index N: `+name` the positive half, `-name` the negative one, `name` all of it."""
+    output: str
 
 
 def packaged_shader(package: str, path: str) -> str:
@@ -85,6 +98,23 @@ def read_convolution(glsl: str) -> ConvolutionPass:
     if np.isnan(weight).any():
         raise UpscalerError(f"terms are missing in the shader pass {title}")
     return ConvolutionPass(weight=weight, bias=_floats(bias[1], 4, title))
+
+
+def read_wiring(glsl: str) -> Wiring:
+    """What a convolution pass reads and writes.
+
+    Raises:
+        UpscalerError: The text does not say.
+    """
+    title = glsl.splitlines()[0]
+    inputs = [
+        (int(m["index"]), ("-" if m["negative"] else "+") * bool(m["half"]) + m["texture"])
+        for m in _INPUT.finditer(glsl)
+    ]
+    output = re.search(r"(?m)^//!SAVE (\w+)$", glsl)
+    if output is None or [index for index, _ in inputs] != list(range(len(inputs))):
+        raise UpscalerError(f"unclear what is read and written by the shader pass {title}")
+    return Wiring(inputs=tuple(name for _, name in inputs), output=output[1])
 
 
 def _floats(text: str, count: int, title: str) -> NDArray[np.float32]:

@@ -4,5 +4,5 @@ Without fastmath, and with explicit fused multiply-adds where they count, so tha
 computes the same bits (law 4 of the design: same input, same bytes).
 
 Numba's cache on disk notices changes in a kernel's own file, not in kernels that it inlines from
-another: after changing `simd` or `chroma`, delete `sr/kernels/__pycache__`.
+another: after changing one, delete `sr/kernels/__pycache__`.
 """

@@ -1,10 +1,6 @@
-"""Anime4K's Upscale_CNN_x2_M on 8-bit 4:2:0 planes: the doubled luma, in one pass over the rows.
+"""Anime4K's networks on whole frames: planes or R'G'B' in, planes or R'G'B' out, row by row.
 
-The network writes one residual for R, G and B, so it corrects luma only. Rows roll through line
-buffers: when row t of the frame is read, layer l computes row t - 1 - l, and the residual of row
-t - LAYERS is complete; nothing larger than a few rows is ever stored. Wide frames are cut into
-strips of columns with a halo as wide as the receptive radius, so that the buffers stay in the
-cache; strips do not change the result.
+One call computes one frame in one thread. Networks and workspaces are those of `crelu`.
 """
 
 # ruff: noqa: PLR0917 (numba passes arguments by position)
@@ -13,39 +9,27 @@ cache; strips do not change the result.
 import numpy as np
 from numba import njit
 
-from sr.kernels.chroma import chroma_row
-from sr.kernels.simd import (
-    BLOCK,
-    FEATURES,
-    HALVES,
-    MAX_COLUMNS,
-    PAD,
-    STRIDE,
-    aligned_floats,
-    first_block,
-    hidden_block,
+from sr.kernels.anime4k_rows import (
+    double_row,
+    limit_luma,
+    read_row,
+    store_row,
+    weigh,
+    write_pixels,
 )
-
-LAYERS = 7
-HALO = LAYERS + 1
-RING = 3  # rows of a feature map that the next layer reads
-LONG_RING = 16  # rows between reading luma and completing its residual, rounded up
-_RGB = 0
-_FEATURE_ROWS = _RGB + RING * 3
-_MIXED = _FEATURE_ROWS + LAYERS * RING * HALVES
-_LUMA = _MIXED + LONG_RING * FEATURES
-_SCRATCH = _LUMA + LONG_RING
-WORKSPACE_ROWS = _SCRATCH + 3
-
-
-def workspace() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Line buffers for one thread."""
-    return aligned_floats(WORKSPACE_ROWS * STRIDE).reshape(WORKSPACE_ROWS, STRIDE)
+from sr.kernels.crelu import (
+    advance,
+    close_source,
+    residual_rows,
+    source_rows,
+    strip_columns,
+    strip_count,
+)
 
 
 @njit(nogil=True, cache=True)
-def double_luma(y, u, v, width, height, color, gain, first, hidden, mix, half, out, work):
-    """Write luma at twice the size.
+def double_luma(y, u, v, width, height, color, gain, network, half, out, work):
+    """Luma at twice the size, by a network that writes one residual for R, G and B.
 
     Args:
         y: (H, pitch) uint8, C-contiguous; columns from `width` on are not read.
@@ -55,100 +39,154 @@ def double_luma(y, u, v, width, height, color, gain, first, hidden, mix, half, o
         height: Luma rows.
         color: (4, 4) float32: rows R, G, B and target luma, each an affine map of (Y, Cb, Cr, 1).
         gain: Code values of target luma per unit of the network's output.
-        first: (3 * 9 * 4 + 4,) float32, as `first_block` wants.
-        hidden: (6, 8 * 9 * 4 + 4) float32, as `hidden_block` wants.
-        mix: (7, 8 * 4 + 4) float32; the bias of the first row is the one that counts.
+        network: Of four outputs, the residual in the order of depth-to-space.
         half: 0.5 to round to uint8, 0 for float32 output.
         out: (2H, 2W) uint8 or float32.
-        work: What `workspace` returned.
+        work: Of the network and `width`.
     """
-    strips = 1 if width <= MAX_COLUMNS else -(-width // (MAX_COLUMNS - 2 * HALO - 2))
+    layers = len(network[1]) + 1
+    scratch = np.empty((3, work.shape[1]), np.float32)
+    doubled = np.empty(2 * work.shape[1], np.float32)
+    strips = strip_count(width, work)
     for strip in range(strips):
-        start = width * strip // strips // 2 * 2
-        stop = width * (strip + 1) // strips // 2 * 2 if strip + 1 < strips else width
-        left = max(start - HALO, 0)
-        right = min(stop + HALO, width)
+        left, start, stop, right = strip_columns(strip, strips, width)
         columns = right - left
-        for t in range(height + LAYERS):
+        for t in range(height + layers):
             if t < height:
-                _read_row(y[t], u, v, t, height, left, columns, color, work)
-            for layer in range(LAYERS):
-                row = t - 1 - layer
-                if 0 <= row < height:
-                    _layer_row(layer, row, height, columns, first, hidden, mix, work)
-            row = t - LAYERS
+                read_row(y, u, v, t, height, left, columns, color, scratch, source_rows(t, work))
+                close_source(t, columns, work)
+            advance(t, height, columns, network, work)
+            row = t - layers
+            for r in range(max(2 * row, 0), max(2 * row + 2, 0)):
+                count = stop - start
+                double_row(r, 3, 0, height, start - left, count, gain, work, scratch[0], doubled)
+                store_row(doubled, 2 * count, half, out[r, 2 * start :])
+
+
+@njit(nogil=True, cache=True)
+def planes_to_rgb(y, u, v, color, rgb):
+    """R'G'B' in [0, 1], chroma brought to the luma grid.
+
+    Args:
+        y: (H, pitch) uint8, C-contiguous.
+        u: (ceil(H/2), pitch) uint8, likewise; left-sited.
+        v: As `u`.
+        color: (3, 4) float32: rows R, G, B, each an affine map of (Y, Cb, Cr, 1).
+        rgb: (3, H, W) float32, written.
+    """
+    height, width = rgb.shape[1:]
+    scratch = np.empty((3, width + 2), np.float32)
+    for t in range(height):
+        rows = rgb[:, t]
+        read_row(y, u, v, t, height, 0, width, color, scratch, rows)
+        for row in rows:
+            for x in range(width):
+                row[x] = min(max(row[x], np.float32(0)), np.float32(1))
+
+
+@njit(nogil=True, cache=True)
+def local_peaks(rgb, weights, peaks):
+    """The greatest luma of 5x5 pixels around each, and no less than 0.
+
+    Args:
+        rgb: (3, H, W) float32.
+        weights: (3,) float32 of R, G and B in luma.
+        peaks: (H, W) float32, written.
+    """
+    height, width = peaks.shape
+    lines = np.zeros((5, width + 4), np.float32)
+    luma = np.zeros(width + 4, np.float32)
+    for t in range(height + 2):
+        line = lines[t % 5]
+        if t < height:
+            weigh(rgb[0, t], rgb[1, t], rgb[2, t], weights, np.float32(0), luma[2:])
+            for x in range(width):
+                line[x] = max(luma[x], luma[x + 1], luma[x + 2], luma[x + 3], luma[x + 4])
+        else:
+            line[:] = 0
+        if t >= 2:
+            target = peaks[t - 2]
+            for x in range(width):
+                a, b = max(lines[0, x], lines[1, x]), max(lines[2, x], lines[3, x])
+                target[x] = max(a, b, lines[4, x])
+
+
+@njit(nogil=True, cache=True)
+def restore(rgb, network, out, work):
+    """Add the residual of a network that keeps the size.
+
+    Args:
+        rgb: (3, H, W) float32.
+        network: Of four outputs, of which the first three are R, G and B.
+        out: (3, H, W) float32.
+        work: Of the network and W.
+    """
+    height, width = rgb.shape[1:]
+    layers = len(network[1]) + 1
+    strips = strip_count(width, work)
+    for strip in range(strips):
+        left, start, stop, right = strip_columns(strip, strips, width)
+        for t in range(height + layers):
+            if t < height:
+                _copy_row(rgb, t, left, right, work)
+                close_source(t, right - left, work)
+            advance(t, height, right - left, network, work)
+            row = t - layers
             if row >= 0:
-                _write_rows(row, height, start - left, stop - start, gain, half, out, start, work)
+                base, residual = source_rows(row, work), residual_rows(row, work)
+                for channel in range(3):
+                    a, b = base[channel, start - left :], residual[channel, start - left :]
+                    target = out[channel, row, start:stop]
+                    for x in range(stop - start):
+                        target[x] = a[x] + b[x]
 
 
 @njit(nogil=True, cache=True)
-def _clamp_ends(row, columns):
-    row[PAD - 1] = row[PAD]
-    row[PAD + columns] = row[PAD + columns - 1]
+def double_rgb(rgb, peaks, luma, network, color, half, y, u, v, work):
+    """Y'CbCr of full resolution at twice the size, by a network of three residuals.
+
+    Args:
+        rgb: (3, H, W) float32.
+        peaks: (H, W) float32 that luma must not exceed, doubled likewise; or (0, 0).
+        luma: (3,) float32, the weights of R, G and B in that luma.
+        network: Of twelve outputs: R, G, B, each in the order of depth-to-space.
+        color: (3, 4) float32: rows Y, Cb, Cr of the target, each an affine map of (R, G, B, 1).
+        half: 0.5 to round luma to uint8, 0 for float32 output.
+        y: (2H, 2W) uint8 or float32, written.
+        u: (2H, 2W) float32, written.
+        v: As `u`.
+        work: Of the network and W.
+    """
+    height, width = rgb.shape[1:]
+    layers = len(network[1]) + 1
+    scratch = np.empty(work.shape[1], np.float32)
+    pixels = np.empty((4, 2 * work.shape[1]), np.float32)
+    strips = strip_count(width, work)
+    for strip in range(strips):
+        left, start, stop, right = strip_columns(strip, strips, width)
+        for t in range(height + layers):
+            if t < height:
+                _copy_row(rgb, t, left, right, work)
+                if peaks.size:
+                    source_rows(t, work)[3, : right - left] = peaks[t, left:right]
+                close_source(t, right - left, work)
+            advance(t, height, right - left, network, work)
+            row = t - layers
+            for r in range(max(2 * row, 0), max(2 * row + 2, 0)):
+                skip, count = start - left, stop - start
+                for c in range(4 if peaks.size else 3):
+                    residual = c if c < 3 else -1
+                    double_row(
+                        r, c, residual, height, skip, count, np.float32(1), work, scratch, pixels[c]
+                    )
+                columns = slice(2 * start, 2 * stop)
+                if peaks.size:
+                    limit_luma(pixels, luma, 2 * count)
+                write_pixels(pixels, color, half, y[r, columns], u[r, columns], v[r, columns])
 
 
 @njit(nogil=True, cache=True)
-def _read_row(luma, u, v, t, height, left, columns, color, work):
-    """Row t as R'G'B' in [0, 1] and as target luma, with chroma brought to the luma grid."""
-    cb, cr = work[_SCRATCH], work[_SCRATCH + 1]
-    chroma_row(u, t, height, left, columns, cb, work[_SCRATCH + 2])
-    chroma_row(v, t, height, left, columns, cr, work[_SCRATCH + 2])
-    source = luma[left:]
-    for channel in range(4):
-        index = _RGB + t % RING * 3 + channel if channel < 3 else _LUMA + t % LONG_RING
-        by_y, by_u, by_v, offset = color[channel]
-        target = work[index, PAD:]
-        for x in range(columns):
-            target[x] = by_y * np.float32(source[x]) + by_u * cb[x] + by_v * cr[x] + offset
-        _clamp_ends(work[index], columns)
-
-
-@njit(nogil=True, cache=True)
-def _layer_row(layer, row, height, columns, first, hidden, mix, work):
-    base = work.ctypes.data + PAD * 4
-    bytes_per_row = STRIDE * 4
-    above, below = max(row - 1, 0) % RING, min(row + 1, height - 1) % RING
-    middle = row % RING
-    output = _FEATURE_ROWS + (layer * RING + middle) * HALVES
-    out = base + output * bytes_per_row
-    mixed = base + (_MIXED + row % LONG_RING * FEATURES) * bytes_per_row
-    blend = mix[layer].ctypes.data
-    if layer == 0:
-        origin, step = base + _RGB * bytes_per_row, 3 * bytes_per_row
-        a, m, b = origin + above * step, origin + middle * step, origin + below * step
-        for x in range(0, columns, BLOCK):
-            first_block(a, m, b, x, first.ctypes.data, out, blend, mixed)
-    else:
-        step = HALVES * bytes_per_row
-        origin = base + _FEATURE_ROWS * bytes_per_row + (layer - 1) * RING * step
-        a, m, b = origin + above * step, origin + middle * step, origin + below * step
-        weights = hidden[layer - 1].ctypes.data
-        for x in range(0, columns, BLOCK):
-            hidden_block(a, m, b, x, weights, out, blend, mixed)
-    for channel in range(HALVES):
-        _clamp_ends(work[output + channel], columns)
-
-
-@njit(nogil=True, cache=True)
-def _write_rows(row, height, skip, columns, gain, half, out, start, work):
-    """Two output rows: the bilinearly doubled luma plus the residual of depth-to-space."""
-    middle = work[_LUMA + row % LONG_RING, PAD - 1 + skip :]
-    mixed = _MIXED + row % LONG_RING * FEATURES
-    scratch = work[_SCRATCH]
-    before, here, after = scratch, scratch[1:], scratch[2:]
-    low, high = np.float32(0.25), np.float32(0.75)
-    top = np.float32(255.0) if half > 0 else np.float32(np.inf)
-    bottom = np.float32(0.0) if half > 0 else np.float32(-np.inf)
-    for dy in range(2):
-        neighbour = min(max(row - 1 + 2 * dy, 0), height - 1)
-        other = work[_LUMA + neighbour % LONG_RING, PAD - 1 + skip :]
-        for x in range(columns + 2):
-            scratch[x] = high * middle[x] + low * other[x]
-        even = work[mixed + 2 * dy, PAD + skip :]
-        odd = work[mixed + 2 * dy + 1, PAD + skip :]
-        target = out[2 * row + dy, 2 * start :]
-        for x in range(columns):
-            a = low * before[x] + high * here[x] + gain * even[x] + half
-            b = high * here[x] + low * after[x] + gain * odd[x] + half
-            target[2 * x] = min(max(a, bottom), top)
-            target[2 * x + 1] = min(max(b, bottom), top)
+def _copy_row(rgb, t, left, right, work):
+    rows = source_rows(t, work)
+    for channel in range(3):
+        rows[channel, : right - left] = rgb[channel, t, left:right]

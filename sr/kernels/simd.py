@@ -1,10 +1,10 @@
-"""The convolution microkernel, written as LLVM vector instructions through numba's `intrinsic`.
+"""The convolution microkernels, written as LLVM vector instructions through numba's `intrinsic`.
 
 LLVM's loop vectoriser does not keep accumulators in registers across the taps of a convolution;
 spelled out like this, one core runs near its peak, and compiling takes a second.
 
-Layout: feature maps are kept by rows. A row holds its channels one after the other, `STRIDE`
-floats each, of which `PAD` lie left of column 0 and at least `BLOCK` right of the last column.
+Layout: feature maps are kept by rows. A row holds its channels one after the other, `stride`
+floats each, of which `PAD` lie left of column 0 and at least `MARGIN` right of the last column.
 """
 
 # ruff: noqa: PLR0917 (numba passes arguments by position)
@@ -21,18 +21,19 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-FEATURES: Final = 4
-"""Output channels of a convolution, before CReLU."""
-HALVES: Final = 2 * FEATURES
-"""Stored channels: the positive halves, then the negative ones."""
-LANES: Final = 16
-BLOCK: Final = 2 * LANES if llvm.get_host_cpu_features().get("avx512f") else LANES
-"""Columns per call: as many as accumulators fit in registers. It does not change the result."""
+_WIDE: Final[bool] = bool(llvm.get_host_cpu_features().get("avx512f"))
+LANES: Final = 16 if _WIDE else 8
+MIXES: Final = 4
+"""Outputs of one call of `mix_block`."""
+COLUMNS_4: Final = 2 * LANES
+COLUMNS_8: Final = 3 * LANES if _WIDE else LANES
+"""Columns per call: as many as accumulators fit in registers. They do not change the result."""
+COLUMNS_MIX: Final = 2 * LANES
 PAD: Final = 16
-STRIDE: Final = 800
-MAX_COLUMNS: Final = STRIDE - PAD - 48
+MARGIN: Final = 64
 LINE: Final = 64
 """Bytes of a cache line."""
+TAPS: Final = 9
 
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -48,11 +49,10 @@ def aligned_floats(count: int) -> NDArray[np.float32]:
 
 
 class _Emitter:
-    """Builds loads, stores and multiply-adds on vectors at one column of the image."""
+    """Builds loads, stores and multiply-adds on vectors."""
 
-    def __init__(self, builder: Any, column: Any) -> None:
+    def __init__(self, builder: Any) -> None:
         self.builder = builder
-        self.offset = builder.mul(column, ir.Constant(_INT64, 4))
         self.fma_function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{LANES}f32"
         )
@@ -60,86 +60,83 @@ class _Emitter:
     def numbers(self, address: Any) -> Any:
         return self.builder.inttoptr(address, _FLOAT.as_pointer())
 
-    def pixels(self, address: Any) -> Any:
-        return self.numbers(self.builder.add(address, self.offset))
-
-    def _at(self, pointer: Any, index: int) -> Any:
-        return self.builder.gep(pointer, [ir.Constant(_INT64, index)])
+    def at(self, pointer: Any, index: Any) -> Any:
+        offset = ir.Constant(_INT64, index) if isinstance(index, int) else index
+        return self.builder.gep(pointer, [offset])
 
     def load(self, pointer: Any, index: int) -> Any:
-        vector = self.builder.bitcast(self._at(pointer, index), _VECTOR.as_pointer())
+        vector = self.builder.bitcast(self.at(pointer, index), _VECTOR.as_pointer())
         return self.builder.load(vector, align=4)
 
     def store(self, value: Any, pointer: Any, index: int) -> None:
-        vector = self.builder.bitcast(self._at(pointer, index), _VECTOR.as_pointer())
+        vector = self.builder.bitcast(self.at(pointer, index), _VECTOR.as_pointer())
         self.builder.store(value, vector, align=4)
 
     def splat(self, pointer: Any, index: int) -> Any:
         undefined = ir.Constant(_VECTOR, ir.Undefined)
-        number = self.builder.load(self._at(pointer, index))
+        number = self.builder.load(self.at(pointer, index))
         lane = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
         return self.builder.shuffle_vector(lane, undefined, _SPLAT)
-
-    def fma(self, a: Any, b: Any, c: Any) -> Any:
-        return self.builder.call(self.fma_function, [a, b, c])
 
     def halves(self, value: Any) -> tuple[Any, Any]:
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
         positive = self.builder.select(self.builder.fcmp_ordered(">", value, zero), value, zero)
         return positive, self.builder.fsub(positive, value)
 
+    def accumulate(
+        self, start: list[list[Any]], count: Any, step: Callable[[Any], list[tuple[Any, Any]]]
+    ) -> list[list[Any]]:
+        """Add products in a loop of `count` rounds.
 
-def _convolve(emit: _Emitter, rows: list[Any], weights: Any, channels: int) -> list[list[Any]]:
-    """Accumulators of FEATURES channels by BLOCK / LANES vectors; bias first, then every tap."""
-    vectors = range(BLOCK // LANES)
-    bias = channels * 9 * FEATURES
-    sums = [[emit.splat(weights, bias + f) for _ in vectors] for f in range(FEATURES)]
-    for tap in range(channels * 9):
-        channel, dy, dx = tap // 9, tap // 3 % 3, tap % 3
-        start = channel * STRIDE + dx - 1
-        pixels = [emit.load(rows[dy], start + v * LANES) for v in vectors]
-        for f in range(FEATURES):
-            weight = emit.splat(weights, tap * FEATURES + f)
-            for v in vectors:
-                sums[f][v] = emit.fma(pixels[v], weight, sums[f][v])
-    return sums
-
-
-def _mix(emit: _Emitter, halves: list[Any], mix: Any, start: list[Any]) -> list[Any]:
-    for channel, half in enumerate(halves):
-        for f in range(FEATURES):
-            weight = emit.splat(mix, channel * FEATURES + f)
-            start[f] = emit.fma(half, weight, start[f])
-    return start
+        `step` is given the round and yields, tap by tap, the vectors of pixels and the splats of
+        weights, in the order of `start[weight][vector]`.
+        """
+        slots = [[cgutils.alloca_once_value(self.builder, v) for v in row] for row in start]
+        with cgutils.for_range(self.builder, count) as loop:
+            sums = [[self.builder.load(slot) for slot in row] for row in slots]
+            for pixels, weights in step(loop.index):
+                for row, weight in zip(sums, weights, strict=True):
+                    for v, pixel in enumerate(pixels):
+                        row[v] = self.builder.call(self.fma_function, [pixel, weight, row[v]])
+            for row, values in zip(slots, sums, strict=True):
+                for slot, value in zip(row, values, strict=True):
+                    self.builder.store(value, slot)
+        return [[self.builder.load(slot) for slot in row] for row in slots]
 
 
-def _make_block(channels: int, accumulate: bool) -> Callable[..., None]:
+def _make_convolution(features: int, columns: int) -> Callable[..., None]:
+    vectors = range(columns // LANES)
+
+    def emit_block(emit: _Emitter, rows: Any, stride: Any, channels: Any, weights: Any, out: Any):
+        def taps(channel):
+            skip = emit.builder.mul(channel, stride)
+            number = emit.builder.mul(channel, ir.Constant(_INT64, TAPS * features))
+            lines, factors = [emit.at(row, skip) for row in rows], emit.at(weights, number)
+            for tap in range(TAPS):
+                start = tap % 3 - 1
+                pixels = [emit.load(lines[tap // 3], start + v * LANES) for v in vectors]
+                at = features + tap * features
+                yield pixels, (emit.splat(factors, at + f) for f in range(features))
+
+        bias = [[emit.splat(weights, f)] * len(vectors) for f in range(features)]
+        for f, row in enumerate(emit.accumulate(bias, channels, taps)):
+            above = emit.at(out, emit.builder.mul(stride, ir.Constant(_INT64, f)))
+            below = emit.at(out, emit.builder.mul(stride, ir.Constant(_INT64, features + f)))
+            for v, value in enumerate(row):
+                positive, negative = emit.halves(value)
+                emit.store(positive, above, v * LANES)
+                emit.store(negative, below, v * LANES)
+
     @intrinsic
-    def block(context, above, middle, below, column, weights, output, mix, mixed):
+    def block(context, above, middle, below, stride, channels, weights, output):
         address = types.uintp
-        signature = types.void(
-            address, address, address, types.intp, address, address, address, address
-        )
+        signature = types.void(*[address] * 3, types.intp, types.intp, address, address)
 
         def generate(context, builder, signature, args):
-            *rows, column, weights, output, mix, mixed = args
-            emit = _Emitter(builder, column)
-            mix, mixed, output = emit.numbers(mix), emit.pixels(mixed), emit.pixels(output)
-            inputs = [emit.pixels(row) for row in rows]
-            sums = _convolve(emit, inputs, emit.numbers(weights), channels)
-            for v in range(BLOCK // LANES):
-                positive, negative = zip(*(emit.halves(s[v]) for s in sums), strict=True)
-                halves = [*positive, *negative]
-                for channel, half in enumerate(halves):
-                    emit.store(half, output, channel * STRIDE + v * LANES)
-                start = [
-                    emit.load(mixed, f * STRIDE + v * LANES)
-                    if accumulate
-                    else emit.splat(mix, HALVES * FEATURES + f)
-                    for f in range(FEATURES)
-                ]
-                for f, value in enumerate(_mix(emit, halves, mix, start)):
-                    emit.store(value, mixed, f * STRIDE + v * LANES)
+            *rows, stride, channels, weights, output = args
+            emit = _Emitter(builder)
+            weights, output = emit.numbers(weights), emit.numbers(output)
+            emit_block(emit, [emit.numbers(r) for r in rows], stride, channels, weights, output)
             return context.get_dummy_value()
 
         return signature, generate
@@ -147,14 +144,47 @@ def _make_block(channels: int, accumulate: bool) -> Callable[..., None]:
     return block
 
 
-first_block = _make_block(3, accumulate=False)
-"""3x3 convolution of BLOCK pixels of RGB rows to FEATURES channels, stored as CReLU halves.
+convolve_4 = _make_convolution(4, COLUMNS_4)
+"""3x3 convolution of COLUMNS_4 pixels to four features, stored as CReLU halves.
 
-Arguments: addresses of column 0 of the rows above, at and below; the first column; the address of
-the weights, ordered [channel][dy][dx][feature], then the bias; of column 0 of the output row; of
-the mix weights [half][feature] of this layer, then the mix bias; of the mixed row, which is set to
-the mix bias plus the 1x1 convolution of the halves.
+Arguments: addresses, at the first column to compute, of the rows above, at and below; the distance
+between channels in floats; the number of channels read; the address of the biases, followed by the
+weights ordered [channel][dy][dx][feature]; that of the output row, at the same column, to which
+the positive halves are written and then the negative ones.
 """
 
-hidden_block = _make_block(HALVES, accumulate=True)
-"""As `first_block`, over rows of CReLU halves; adds to the mixed row, and reads no mix bias."""
+convolve_8 = _make_convolution(8, COLUMNS_8)
+"""As `convolve_4`, of COLUMNS_8 pixels to eight features."""
+
+
+@intrinsic
+def mix_block(context, halves, stride, channels, weights, mixed):
+    """Add a 1x1 convolution of COLUMNS_MIX pixels to MIXES rows.
+
+    Arguments: the address, at the first column, of the row read; the distance between channels in
+    floats; the number of channels read; the address of the weights ordered [channel][mix]; that of
+    the first row that is added to, at the same column.
+    """
+    address = types.uintp
+    signature = types.void(address, types.intp, types.intp, address, address)
+    vectors = range(COLUMNS_MIX // LANES)
+
+    def generate(context, builder, signature, args):
+        halves, stride, channels, weights, mixed = args
+        emit = _Emitter(builder)
+        halves, weights, mixed = (emit.numbers(a) for a in (halves, weights, mixed))
+        rows = [emit.at(mixed, builder.mul(stride, ir.Constant(_INT64, m))) for m in range(MIXES)]
+
+        def taps(channel):
+            line = emit.at(halves, builder.mul(channel, stride))
+            factors = emit.at(weights, builder.mul(channel, ir.Constant(_INT64, MIXES)))
+            pixels = [emit.load(line, v * LANES) for v in vectors]
+            yield pixels, (emit.splat(factors, m) for m in range(MIXES))
+
+        start = [[emit.load(row, v * LANES) for v in vectors] for row in rows]
+        for row, values in zip(rows, emit.accumulate(start, channels, taps), strict=True):
+            for v, value in enumerate(values):
+                emit.store(value, row, v * LANES)
+        return context.get_dummy_value()
+
+    return signature, generate

@@ -1,51 +1,76 @@
-"""Anime4K (MIT, bloc97): small CReLU networks published as mpv shaders."""
+"""Anime4K (MIT, bloc97): small CReLU networks published as mpv shaders.
+
+A model is a chain of networks of the packaged shader: one that doubles, or before it one that
+restores, which together are the shader's Mode A.
+"""
 
 # ruff: noqa: PLC0415 (torch and numba are heavy: imported where they are used)
 
+import hashlib
+from functools import partial
+
+from sr.models.anime4k.weights import RESTORE_VL, UPSCALE_M, UPSCALE_VL, load_weights
 from sr.models.descriptor import Descriptor, Model
 from sr.types import ModelInfo, Signal, Upscaler
 
-
-def _weights_sha256() -> str:
-    from sr.models.anime4k.weights import load_weights
-
-    return load_weights().sha256
+Chain = tuple[str, ...]
+"""Names of networks, as `load_weights` takes them."""
 
 
-def _load(info: ModelInfo, device: str) -> Model:
-    from sr.models.anime4k.tensors import load_network
+def _weights_sha256(chain: Chain) -> str:
+    digests = [load_weights(name).sha256 for name in chain]
+    return digests[0] if len(chain) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def _load(chain: Chain, info: ModelInfo, device: str) -> Model:
+    from sr.models.anime4k.tensors import make_network
     from sr.models.tensors import NetworkModel
 
-    return NetworkModel(info=info, device=device, module=load_network(device))
+    module = make_network(*map(load_weights, chain)).to(device)
+    return NetworkModel(info=info, device=device, module=module)
 
 
-def _open_cpu(source: Signal, target: Signal, threads: int) -> Upscaler:
-    from sr.models.anime4k.planes import open_planes
+def _open_cpu(chain: Chain, source: Signal, target: Signal, threads: int) -> Upscaler:
+    from sr.models.anime4k.planes import open_network
 
-    return open_planes(source, target, threads)
+    return open_network(*map(load_weights, chain), source=source, target=target, threads=threads)
 
 
-def _open_torch(source: Signal, target: Signal, device: str, batch: int) -> Upscaler:
-    from sr.models.anime4k.tensors import luma_frames
-    from sr.tensors import TorchUpscaler
+def _open_torch(chain: Chain, source: Signal, target: Signal, device: str, batch: int) -> Upscaler:
+    from sr.models.anime4k.tensors import open_network
 
-    return TorchUpscaler(luma_frames(source, target, device), source, device, batch)
+    weights = map(load_weights, chain)
+    return open_network(*weights, source=source, target=target, device=device, batch=batch)
 
+
+def _descriptor(name: str, chain: Chain, kmac: float, radius: int, code_version: int) -> Descriptor:
+    info = ModelInfo(
+        name=name,
+        scale=2,
+        kmac_per_pixel=kmac,
+        radius=radius,
+        licence="MIT",
+        weights="package anime4k-python",
+    )
+    return Descriptor(
+        info=info,
+        code_version=code_version,
+        weights_sha256=partial(_weights_sha256, chain),
+        load=partial(_load, chain),
+        open_cpu=partial(_open_cpu, chain),
+        open_torch=partial(_open_torch, chain),
+    )
+
+
+def _kmac(features: int, layers: int, mixed_layers: int, outputs: int) -> float:
+    hidden = (layers - 1) * 2 * features * 9 * features
+    return (3 * 9 * features + hidden + mixed_layers * 2 * features * outputs) / 1000
+
+
+_M, _VL, _RESTORE = _kmac(4, 7, 7, 4), _kmac(8, 7, 7, 12), _kmac(8, 8, 7, 3)
 
 DESCRIPTORS = (
-    Descriptor(
-        info=ModelInfo(
-            name="anime4k-m",
-            scale=2,
-            kmac_per_pixel=(3 * 9 * 4 + 6 * 8 * 9 * 4 + 56 * 4) / 1000,
-            radius=7,
-            licence="MIT",
-            weights="package anime4k-python",
-        ),
-        code_version=1,
-        weights_sha256=_weights_sha256,
-        load=_load,
-        open_cpu=_open_cpu,
-        open_torch=_open_torch,
-    ),
+    _descriptor("anime4k-m", (UPSCALE_M,), _M, 7, code_version=1),
+    _descriptor("anime4k-vl", (UPSCALE_VL,), _VL, 7, code_version=1),
+    _descriptor("anime4k-a", (RESTORE_VL, UPSCALE_VL), _RESTORE + _VL, 15, code_version=1),
 )

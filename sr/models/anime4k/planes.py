@@ -1,69 +1,145 @@
-"""Anime4K-M on the CPU kernel: packs weights and colour for it."""
+"""Anime4K on the CPU kernels: packs weights and colour for them, and finishes what they give."""
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr.color import codes_from_codes, luma_gain, rgb_from_codes
+from sr.color import codes_from_codes, codes_from_rgb, luma_gain, rgb_from_codes
 from sr.cpu import ROUND, ChromaPath, CpuUpscaler, PlaneResampler, is_plain
-from sr.kernels.anime4k import LAYERS, double_luma, workspace
-from sr.kernels.simd import FEATURES, HALVES
-from sr.models.anime4k.weights import Anime4KWeights, load_weights
-from sr.resample import LUMA
+from sr.kernels import anime4k as kernels
+from sr.kernels.crelu import Network, workspace
+from sr.kernels.simd import MIXES
+from sr.models.anime4k.weights import LUMA_WEIGHTS, Anime4KWeights
+from sr.planes import check_planes, whole_rows
+from sr.resample import CHROMA_X, CHROMA_Y, LUMA
 from sr.shaders import ConvolutionPass
-from sr.types import Plane, Signal, Upscaler
+from sr.types import Plane, Planes, Signal, Upscaler
 
 SCALE = 2
+_LUMA = np.array(LUMA_WEIGHTS, np.float32)
 
 
-def open_planes(
-    source: Signal, target: Signal, threads: int, weights: Anime4KWeights | None = None
-) -> Upscaler:
-    """The fast CPU path; by default with the packaged weights."""
-    luma = Anime4KLuma(weights or load_weights(), source, target)
-    return CpuUpscaler(luma, ChromaPath("bilinear", source, target), source, threads)
+def open_network(*chain: Anime4KWeights, source: Signal, target: Signal, threads: int) -> Upscaler:
+    """A chain as `sr.models.anime4k.tensors.make_network` takes it, on planes."""
+    if chain[-1].residuals == 1:
+        luma = Anime4KLuma(*chain, source=source, target=target)
+        return CpuUpscaler(luma, ChromaPath("bilinear", source, target), source, threads)
+    return RgbUpscaler(*chain, source=source, target=target, threads=threads)
+
+
+def pack(weights: Anime4KWeights) -> Network:
+    """The weights as `sr.kernels.crelu` takes them; the outputs are padded to whole groups."""
+    outputs, channels = weights.mix.weight.shape[:2]
+    groups, layers = -(-outputs // MIXES), weights.mixed_layers
+    mix = np.zeros((groups * MIXES, channels), np.float32)
+    mix[:outputs] = weights.mix.weight[:, :, 0, 0]
+    bias = np.zeros(groups * MIXES, np.float32)
+    bias[:outputs] = weights.mix.bias
+    by_layer = mix.reshape(groups, MIXES, layers, channels // layers).transpose(2, 0, 3, 1)
+    return (
+        _packed(weights.first),
+        np.stack([_packed(layer) for layer in weights.hidden]),
+        np.ascontiguousarray(by_layer).reshape(layers, groups, -1),
+        bias,
+    )
 
 
 class Anime4KLuma:
     """Luma of the target signal. Stateless after construction: threads may share it."""
 
-    def __init__(self, weights: Anime4KWeights, source: Signal, target: Signal) -> None:
+    def __init__(self, weights: Anime4KWeights, *, source: Signal, target: Signal) -> None:
         color = np.vstack((rgb_from_codes(source)[:3], codes_from_codes(source, target)[:1]))
-        self._network = (
-            color.astype(np.float32),
-            np.float32(luma_gain(target.full_range, target.depth)),
-            _packed(weights.first),
-            np.stack([_packed(layer) for layer in weights.hidden]),
-            _packed_mix(weights.mix),
-        )
+        self._color = color.astype(np.float32)
+        self._gain = np.float32(luma_gain(target.full_range, target.depth))
+        self._network = pack(weights)
         self._source = source
-        doubled = Signal(
-            width=SCALE * source.width, height=SCALE * source.height, matrix=target.matrix
-        )
-        same = (doubled.width, doubled.height) == (target.width, target.height)
-        self._doubled_shape = (doubled.height, doubled.width)
-        done = same and is_plain(target)
-        self._finish = None if done else PlaneResampler("lanczos", doubled, target, (LUMA, LUMA))
+        self._output = _LumaOutput(_doubled(source), target)
 
     def __call__(self, y: Plane, u: Plane, v: Plane) -> Plane:
         """Whole rows of Y, Cb and Cr to luma."""
         size = (self._source.width, self._source.height)
-        if self._finish is None:
-            rounded = np.empty(self._doubled_shape, np.uint8)
-            double_luma(y, u, v, *size, *self._network, ROUND, rounded, workspace())
-            return rounded
-        exact = np.empty(self._doubled_shape, np.float32)
-        double_luma(y, u, v, *size, *self._network, np.float32(0), exact, workspace())
-        return self._finish(exact)
+        network, work = self._network, workspace(self._network, size[0])
+        out, half = self._output.buffer()
+        kernels.double_luma(y, u, v, *size, self._color, self._gain, network, half, out, work)
+        return self._output.finish(out)
+
+
+class RgbUpscaler:
+    """`Upscaler` of networks with three residuals: chroma comes from the enlarged R'G'B'.
+
+    Given one network to restore and one to double, it is Mode A, which clamps highlights, too.
+    """
+
+    batch = 1
+
+    def __init__(
+        self, *chain: Anime4KWeights, source: Signal, target: Signal, threads: int
+    ) -> None:
+        self.concurrency = threads
+        self._source = source
+        *self._restore, self._double = map(pack, chain)
+        self._to_rgb = rgb_from_codes(source)[:3].astype(np.float32)
+        self._to_codes = codes_from_rgb(target)[:3].astype(np.float32)
+        doubled = _doubled(source)
+        self._output = _LumaOutput(doubled, target)
+        siting = (CHROMA_X, CHROMA_Y)
+        self._subsample = PlaneResampler("lanczos", doubled, target, siting, subsampling=True)
+
+    def __call__(self, frames: list[Planes]) -> list[Planes]:
+        """Upscale frames one after the other."""
+        return [self._upscale(frame) for frame in frames]
+
+    def _upscale(self, frame: Planes) -> Planes:
+        check_planes(frame, self._source)
+        y, u, v = (whole_rows(plane) for plane in frame)
+        shape = (self._source.height, self._source.width)
+        rgb, peaks = np.empty((3, *shape), np.float32), np.empty((0, 0), np.float32)
+        kernels.planes_to_rgb(y, u, v, self._to_rgb, rgb)
+        if self._restore:
+            peaks = np.empty(shape, np.float32)
+            kernels.local_peaks(rgb, _LUMA, peaks)
+        for network in self._restore:
+            degraded, rgb = rgb, np.empty_like(rgb)
+            kernels.restore(degraded, network, rgb, workspace(network, shape[1]))
+        return self._write(rgb, peaks)
+
+    def _write(self, rgb: NDArray[np.float32], peaks: NDArray[np.float32]) -> Planes:
+        luma, half = self._output.buffer()
+        u, v = np.empty(luma.shape, np.float32), np.empty(luma.shape, np.float32)
+        network, work = self._double, workspace(self._double, rgb.shape[2])
+        kernels.double_rgb(rgb, peaks, _LUMA, network, self._to_codes, half, luma, u, v, work)
+        return Planes(self._output.finish(luma), self._subsample(u), self._subsample(v))
+
+
+class _LumaOutput:
+    """Where a kernel writes luma: the codes that are wanted, or what becomes them."""
+
+    def __init__(self, doubled: Signal, target: Signal) -> None:
+        same = (doubled.width, doubled.height) == (target.width, target.height)
+        self._shape = (doubled.height, doubled.width)
+        self._resample = (
+            None
+            if same and is_plain(target)
+            else PlaneResampler("lanczos", doubled, target, (LUMA, LUMA))
+        )
+
+    def buffer(self) -> tuple[NDArray[Any], np.float32]:
+        """Room for a frame, and what the kernel adds before it converts to its type."""
+        if self._resample is None:
+            return np.empty(self._shape, np.uint8), ROUND
+        return np.empty(self._shape, np.float32), np.float32(0)
+
+    def finish(self, written: NDArray[Any]) -> Plane:
+        """The luma plane of the target."""
+        return written if self._resample is None else self._resample(written)
+
+
+def _doubled(source: Signal) -> Signal:
+    return replace(source, width=SCALE * source.width, height=SCALE * source.height)
 
 
 def _packed(layer: ConvolutionPass) -> NDArray[np.float32]:
-    """[channel][dy][dx][feature], then the bias."""
-    return np.concatenate((layer.weight.transpose(1, 2, 3, 0).ravel(), layer.bias))
-
-
-def _packed_mix(mix: ConvolutionPass) -> NDArray[np.float32]:
-    """By layer: [half][feature], then room for the bias, which the first row holds."""
-    rows = np.zeros((LAYERS, (HALVES + 1) * FEATURES), np.float32)
-    rows[:, :-FEATURES] = mix.weight[:, :, 0, 0].T.reshape(LAYERS, HALVES * FEATURES)
-    rows[0, -FEATURES:] = mix.bias
-    return rows
+    """The biases, then [channel][dy][dx][feature]."""
+    return np.concatenate((layer.bias, layer.weight.transpose(1, 2, 3, 0).ravel()))
