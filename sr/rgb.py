@@ -1,4 +1,8 @@
-"""RGB networks on planes: 4:2:0 to R'G'B', the network, and back to the 4:2:0 that is wanted."""
+"""RGB networks on planes: 4:2:0 to R'G'B', the network, and back to the 4:2:0 that is wanted.
+
+Large frames go through in tiles (see `sr.tiles`); a network that looks at the whole frame at once
+gets it whole, or refuses.
+"""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -7,6 +11,8 @@ from typing import Protocol
 import torch
 
 from sr.color import codes_from_rgb, rgb_from_codes
+from sr.errors import UpscalerError
+from sr.precision import HALF, SINGLE, fastest_format, in_format
 from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Siting, subsampling_taps
 from sr.tensors import (
     FrameFunction,
@@ -17,7 +23,15 @@ from sr.tensors import (
     chroma_to_luma_grid,
     quantiser,
 )
+from sr.tiles import plan_tiles, run_tiles
 from sr.types import Signal, Upscaler
+
+TILE_PIXELS = {"cpu": 1 << 18, "cuda": 1 << 21}
+"""Input pixels that go through a network at a time: what bounds memory, to less than 1 GiB on
+the CPU for 256 features. 512x512; and 1920x1080, or eight frames of 640x360."""
+WHOLE_PIXELS = 1 << 21
+"""Input pixels of the largest frame that goes whole through a network that must not be tiled: 1920
+by 1080, for which CUnet takes 4 GiB on the CPU."""
 
 
 class RgbNetwork(Protocol):
@@ -46,7 +60,8 @@ def open_rgb(
     device: str,
     batch: int,
     *,
-    threads: int = 1,
+    threads: int | None = None,
+    tile_global: bool = False,
 ) -> Upscaler:
     """Open an RGB network on planes.
 
@@ -57,13 +72,30 @@ def open_rgb(
             by lanczos.
         device: A torch device: `cpu`, `cuda:N`.
         batch: Frames per call.
-        threads: Of torch, on the CPU; there one call at a time uses them all.
+        threads: Of torch, on the CPU, where one call at a time uses them all, in the fastest format
+            (see `sr.precision`). None: the reference, in single precision, on as many as torch is
+            set to.
+        tile_global: Tile a network that looks at the whole frame all the same: its result is then
+            another one, with seams where tiles meet.
 
     Raises:
-        UpscalerError: The network's weights are missing.
+        UpscalerError: The network's weights are missing, or it cannot be tiled and the frame is
+            too large to go through it whole.
     """
-    module = network().to(device).eval()
-    return TorchUpscaler(rgb_frames(module, source, target, device), source, device, batch)
+    module = network()
+    if module.is_global and not tile_global:
+        _check_whole(source)
+    if torch.device(device).type == "cuda":
+        chosen = HALF
+    else:
+        chosen = SINGLE if threads is None else fastest_format(module, threads)
+    run = in_format(module, chosen, device)
+    tiled = tiled_network(module, run, source, device, tile_global=tile_global)
+    scale: int = module.scale  # type: ignore[assignment]
+    frames = rgb_frames(tiled, scale, source, target, device)
+    step = _frames_at_a_time(batch, source, device)
+    stepped = frames if step == batch else in_steps(frames, step)
+    return TorchUpscaler(stepped, source, device, batch, threads=threads)
 
 
 def sufficient_scale(scales: Sequence[int], source: Signal, target: Signal) -> int:
@@ -75,18 +107,57 @@ def sufficient_scale(scales: Sequence[int], source: Signal, target: Signal) -> i
     return min((s for s in scales if s >= needed), default=max(scales))
 
 
+def tiled_network(
+    module: torch.nn.Module,
+    run: TensorFunction,
+    source: Signal,
+    device: str,
+    *,
+    tile_global: bool = False,
+) -> TensorFunction:
+    """The network over tiles, where frames of the source are too large to go through whole.
+
+    Args:
+        module: An `RgbNetwork`, for what it says of itself.
+        run: The same as a function.
+        source: Size of the images.
+        device: A torch device.
+        tile_global: As for `open_rgb`.
+    """
+    whole = WHOLE_PIXELS if module.is_global and not tile_global else 0
+    max_pixels = max(TILE_PIXELS[torch.device(device).type], whole)
+    size = (source.height, source.width)
+    if source.height * source.width <= max_pixels:
+        return run
+    radius, multiple, scale = (int(getattr(module, n)) for n in ("radius", "multiple", "scale"))
+    grid = plan_tiles(size, radius, multiple, max_pixels)
+    return lambda images: run_tiles(run, grid, scale, images)
+
+
+def in_steps(frames: FrameFunction, step: int) -> FrameFunction:
+    """The same, `step` frames at a time."""
+
+    def stepped(
+        y: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        parts = [slice(first, first + step) for first in range(0, len(y), step)]
+        ys, us, vs = zip(*(frames(y[part], u[part], v[part]) for part in parts), strict=True)
+        return torch.cat(ys), torch.cat(us), torch.cat(vs)
+
+    return stepped
+
+
 def rgb_frames(
-    module: torch.nn.Module, source: Signal, target: Signal, device: str
+    network: TensorFunction, scale: int, source: Signal, target: Signal, device: str
 ) -> FrameFunction:
     """The whole way as a function of planes."""
     to_rgb = planes_to_rgb(source, device)
-    scale: int = module.scale  # type: ignore[assignment]
     to_planes = rgb_to_planes((scale * source.width, scale * source.height), target, device)
 
     def frames(
         y: torch.Tensor, u: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return to_planes(module(to_rgb(y, u, v)).float().clamp(0, 1))
+        return to_planes(network(to_rgb(y, u, v)).clamp(0, 1))
 
     return frames
 
@@ -123,6 +194,21 @@ def rgb_to_planes(
         return quantise(luma(y)), quantise(chroma(u)), quantise(chroma(v))
 
     return convert
+
+
+def _check_whole(source: Signal) -> None:
+    if source.width * source.height > WHOLE_PIXELS:
+        raise UpscalerError(
+            f"frames of {source.width}x{source.height} are too large for this model: it looks at a"
+            f" whole frame at once, tiles would change its result, and {WHOLE_PIXELS} pixels are"
+            " as many as fit"
+        )
+
+
+def _frames_at_a_time(batch: int, source: Signal, device: str) -> int:
+    """The largest divisor of the batch whose frames fit: all steps have one shape."""
+    most = TILE_PIXELS[torch.device(device).type] // (source.width * source.height)
+    return max(n for n in range(1, batch + 1) if batch % n == 0 and (n <= most or n == 1))
 
 
 def _to_plane(
