@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
+from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 import sr
 from origin import __version__
@@ -93,14 +95,17 @@ def _serve(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     rows = sr.list_models()
     if options.json:
-        fields = ("name", "scale", "kmac_per_pixel", "radius", "licence", "weights")
+        fields = ("name", "scale", "scales", "kmac_per_pixel", "radius", "licence", "weights")
         document = [{field: getattr(row, field) for field in fields} for row in rows]
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
         return 0
-    table = Table("model", "scale", "kMAC/pixel", "radius", "licence", "weights")
+    name = Column("model", no_wrap=True)
+    weights = Column("weights", overflow="fold")
+    table = Table(name, "scale", "kMAC/pixel", "radius", "licence", weights, box=SIMPLE)
     for row in rows:
-        scale = "any" if row.scale is None else f"×{row.scale}"
+        scale = " ".join(f"×{s}" for s in row.scales or (row.scale,) if s) or "any"
         cost = f"{row.kmac_per_pixel:g}"
-        table.add_row(row.name, scale, cost, str(row.radius), row.licence, row.weights)
+        cells = (row.name, scale, cost, str(row.radius), row.licence, row.weights)
+        table.add_row(*map(escape, cells))
     Console().print(table)
     return 0

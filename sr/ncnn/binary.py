@@ -16,7 +16,6 @@ from sr.errors import UpscalerError
 from sr.ncnn.graph import Graph
 from sr.ncnn.operations import Operation
 
-MAX_BINARY = 1 << 29
 _TAGS: dict[bytes, Literal["<f2", "<f4"]] = {
     (0x01306B47).to_bytes(4, "little"): "<f2",
     (0x0002C056).to_bytes(4, "little"): "<f4",

@@ -39,7 +39,7 @@ class Graph:
     @property
     def margin(self) -> int:
         """Input pixels that the network eats on each side."""
-        return math.ceil(self.result.cut / 2 / self.result.rate)
+        return max(0, math.ceil(self.result.cut / 2 / self.result.rate))
 
     @property
     def multiple(self) -> int:
@@ -91,7 +91,7 @@ def read_graph(text: str) -> Graph:
     output = _only_output(tuple(steps))
     result = blobs[output]
     whole = result.rate.denominator == 1 and 1 <= result.rate <= MAX_SCALE
-    if result.channels != RGB or not whole or result.cut < 0:
+    if result.channels != RGB or not whole:
         found = f"{result.channels} channels at {result.rate} times the size"
         raise UpscalerError(f"ncnn network gives {found}: expected {RGB} at 1 to {MAX_SCALE} times")
     return Graph(input=source.outputs[0], output=output, steps=tuple(steps), result=result)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sr.errors import UpscalerError
-from sr.ncnn.binary import MAX_BINARY, Weights, read_weights
+from sr.ncnn.binary import Weights, read_weights
 from sr.ncnn.graph import Graph, read_graph
 from sr.ncnn.operations import (
     Activation,
@@ -27,7 +26,6 @@ from sr.ncnn.operations import (
     Sum,
     Work,
 )
-from sr.ncnn.param import MAX_TEXT
 
 Border = Literal["replicate", "reflect"]
 
@@ -57,6 +55,7 @@ class NcnnNetwork(nn.Module):
         self.radius = graph.radius
         self.multiple = graph.multiple
         self.is_global = graph.is_global
+        self.kmac_per_pixel = graph.kmac_per_pixel
         self._margin = graph.margin if margin is None else margin
         self._border = border
         self._adds_input = adds_input
@@ -243,25 +242,3 @@ def read_network(
     graph = read_graph(text)
     weights = read_weights(binary, graph)
     return NcnnNetwork(graph, weights, margin=margin, border=border, adds_input=adds_input)
-
-
-def open_network(param: Path, binary: Path) -> NcnnNetwork:
-    """A network that a user has as files.
-
-    Raises:
-        UpscalerError: As `read_network`, or a file cannot be read or is too large.
-    """
-    contents = []
-    for path, limit in ((param, MAX_TEXT), (binary, MAX_BINARY)):
-        try:
-            with path.open("rb") as file:
-                data = file.read(limit + 1)
-        except OSError as e:
-            raise UpscalerError(f"{path}: {e.strerror}") from e
-        if not 0 < len(data) <= limit:
-            raise UpscalerError(f"{path}: {'empty' if not data else f'over {limit} bytes'}")
-        contents.append(data)
-    try:
-        return read_network(*contents)
-    except UpscalerError as e:
-        raise UpscalerError(f"{param}: {e}") from e

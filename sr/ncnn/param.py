@@ -85,17 +85,19 @@ def _read_layer(words: list[str]) -> Layer:
     line = " ".join(words)[:60]
     try:
         inputs, outputs = int(words[2]), int(words[3])
-        names = words[4 : 4 + inputs + outputs]
+        if inputs < 0 or outputs < 1 or len(words) < 4 + inputs + outputs:
+            raise UpscalerError(f"ncnn param: wrong number of blobs: {line!r}")
         options = dict(_read_option(word) for word in words[4 + inputs + outputs :])
-    except (ValueError, IndexError, OverflowError) as e:
+    except UpscalerError:
+        raise
+    except (ValueError, IndexError) as e:
         raise UpscalerError(f"ncnn param: no layer: {line!r}") from e
-    if min(inputs, outputs) < 0 or outputs < 1 or len(names) != inputs + outputs:
-        raise UpscalerError(f"ncnn param: wrong number of blobs: {line!r}")
+    names = tuple(words[4 : 4 + inputs + outputs])
     return Layer(
         kind=words[0],
         name=words[1],
-        inputs=tuple(names[:inputs]),
-        outputs=tuple(names[inputs:]),
+        inputs=names[:inputs],
+        outputs=names[inputs:],
         options=options,
     )
 
