@@ -11,29 +11,23 @@ import torch
 import sr
 from manifests.ladder import RenditionSpec
 from sr import UpscalerError
-from sr.models import find_model, realcugan, realesrgan, waifu2x
-from sr.models.descriptor import Descriptor
+from sr.models import realcugan, realesrgan, waifu2x
 from sr.models.packaged import PackagedNetwork
 from sr.ncnn.graph import read_graph
 from sr.ncnn.network import read_network
+from sr.tiles import plan_tiles, run_tiles
 from tests.sr import ncnn_reference
 from tests.sr.frames import chroma_shape, decode, psnr, signal
 from tests.sr.ncnn_reference import Image
 
-FAMILIES = (*waifu2x.DESCRIPTORS, *realesrgan.DESCRIPTORS, *realcugan.DESCRIPTORS)
+NETWORKS = {**waifu2x.NETWORKS, **realesrgan.NETWORKS, **realcugan.NETWORKS}
+EVERY_NETWORK = [
+    pytest.param(network, id=f"{name}-x{network.scale}")
+    for name, networks in NETWORKS.items()
+    for network in networks
+]
 WIDTH, HEIGHT = 47, 35  # odd, so that multiples matter
 MIN_PSNR = 60.0
-
-
-def networks(descriptor: Descriptor) -> tuple[PackagedNetwork, ...]:
-    return descriptor.weights_sha256.args[0]  # type: ignore[attr-defined]
-
-
-EVERY_NETWORK = [
-    pytest.param(network, id=f"{descriptor.info.name}-x{network.scale}")
-    for descriptor in FAMILIES
-    for network in networks(descriptor)
-]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +84,7 @@ def test_rows_of_the_table_are_true(packaged: PackagedNetwork) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 5), (8, 8), (20, 3)])
 @pytest.mark.parametrize("name", ["waifu2x-upconv7", "waifu2x-cunet"])
 def test_images_smaller_than_the_margin(name: str, size: tuple[int, int], image: Image) -> None:
-    (packaged,) = networks(find_model(name))
+    (packaged,) = NETWORKS[name]
     small = image[:, : size[1], : size[0]]
     reference = ncnn_reference.upscale(*ncnn_reference.files(packaged), small, 2)
     assert psnr(upscale(packaged.network(), small), reference, 1.0) >= MIN_PSNR
@@ -101,7 +95,7 @@ def test_images_smaller_than_the_margin(name: str, size: tuple[int, int], image:
 def test_mirrored_images_smaller_than_the_margin(
     name: str, size: tuple[int, int], image: Image
 ) -> None:
-    for packaged in networks(find_model(name)):
+    for packaged in NETWORKS[name]:
         small = image[:, : size[1], : size[0]]
         out = upscale(packaged.network(), small)
         assert out.shape == (3, packaged.scale * size[1], packaged.scale * size[0])
@@ -119,9 +113,21 @@ def test_a_local_network_reaches_no_further_than_its_radius(name: str, scale: in
     assert model.info.radius - 2 <= reach <= model.info.radius
 
 
+@pytest.mark.parametrize("name", ["waifu2x-upconv7", "realesr-animevideo"])
+def test_tiles_of_a_local_network_are_the_whole(name: str, image: Image) -> None:
+    for packaged in NETWORKS[name]:
+        network = packaged.network()
+        grid = plan_tiles((2 * HEIGHT, 2 * WIDTH), network.radius, network.multiple, 64 * 64)
+        assert len(grid.rows) * len(grid.columns) > 1
+        wide = torch.from_numpy(np.tile(image, (1, 2, 2)))[None]
+        with torch.inference_mode():
+            tiled, whole = run_tiles(network, grid, packaged.scale, wide), network(wide)
+        assert (tiled - whole).abs().max() < 1e-4
+
+
 def test_a_model_with_other_layers(image: Image) -> None:
     """Files of a user: Real-ESRGAN's x4plus-anime concatenates, and weighs its sums."""
-    package = networks(find_model("realesr-animevideo"))[0].package
+    package = NETWORKS["realesr-animevideo"][0].package
     stem = "models/REALESRGAN_X4PLUSANIME_UP4X"
     param, binary = package.find(f"{stem}.param"), package.find(f"{stem}.bin")
     small = image[:, :16, :16]
@@ -140,7 +146,7 @@ def test_models_are_those_of_the_rendition_specs() -> None:
     assert listed["realcugan-se"].scales == (2, 3, 4)
     assert listed["realcugan-se-noise1"].scale == 2
     assert listed["realcugan-pro"].scales == (2, 3)
-    assert {listed[d.info.name].licence for d in FAMILIES} == {"MIT", "BSD-3-Clause"}
+    assert {listed[name].licence for name in NETWORKS} == {"MIT", "BSD-3-Clause"}
 
 
 @pytest.mark.parametrize(("height", "scale"), [(32, 2), (36, 3), (48, 3), (64, 4), (80, 4)])
@@ -168,22 +174,23 @@ def test_a_scale_that_a_model_lacks_is_refused() -> None:
         model(torch.zeros(1, 3, 8, 8), scale=4)
 
 
-@pytest.mark.parametrize("descriptor", FAMILIES, ids=lambda d: d.info.name)
-def test_a_missing_package_names_the_extra(
-    descriptor: Descriptor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    extra = networks(descriptor)[0].package.extra
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_missing_package_names_the_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
+    extra = NETWORKS[name][0].package.extra
     for function in (sr.model_digest, sr.load_model):
-        with pytest.raises(UpscalerError, match=re.escape(f"'upscale-origin[{extra}]'")):
-            function(descriptor.info.name)
-    assert extra in descriptor.info.weights
+        with pytest.raises(
+            UpscalerError, match=re.escape(f"pip install 'upscale-origin[{extra}]'")
+        ):
+            function(name)
+    (weights,) = (model.weights for model in sr.list_models() if model.name == name)
+    assert f"[{extra}]" in weights
 
 
 def test_other_weights_than_those_known_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (packaged,) = networks(find_model("waifu2x-upconv7"))
+    (packaged,) = NETWORKS["waifu2x-upconv7"]
     param, binary = ncnn_reference.files(packaged)
     package = tmp_path / packaged.package.module
     (package / "models").mkdir(parents=True)
@@ -201,5 +208,4 @@ def test_other_weights_than_those_known_are_refused(
 
 
 def test_digests_differ() -> None:
-    digests = [sr.model_digest(d.info.name) for d in FAMILIES]
-    assert len(set(digests)) == len(FAMILIES)
+    assert len({sr.model_digest(name) for name in NETWORKS}) == len(NETWORKS)

@@ -4,7 +4,6 @@ No grade: nothing is denoised, but degradations are repaired; `conservative` cha
 as by realcugan-ncnn-vulkan: as many pixels as the network eats, mirrored in the edge.
 """
 
-from sr.models.descriptor import Descriptor
 from sr.models.packaged import PackagedNetwork, describe
 from sr.weights import WeightPackage
 
@@ -56,13 +55,13 @@ def _network(style: str, scale: int, grade: str) -> PackagedNetwork:
     )
 
 
-def _describe(style: str, grade: str) -> Descriptor:
-    scales = [s for s in _COSTS if f"{style.upper()}_UP{s}X{_GRADES[grade]}" in _SHA256]
-    networks = tuple(_network(style, scale, grade) for scale in scales)
-    return describe(f"realcugan-{style}{grade}", "MIT", networks)
+def _networks(style: str, grade: str) -> tuple[PackagedNetwork, ...]:
+    scales = (s for s in _COSTS if f"{style.upper()}_UP{s}X{_GRADES[grade]}" in _SHA256)
+    return tuple(_network(style, scale, grade) for scale in scales)
 
 
-DESCRIPTORS: tuple[Descriptor, ...] = (
-    *(_describe("se", grade) for grade in _GRADES),
-    *(_describe("pro", grade) for grade in ("", "-conservative", "-noise3")),
-)
+NETWORKS = {
+    **{f"realcugan-se{grade}": _networks("se", grade) for grade in _GRADES},
+    **{f"realcugan-pro{g}": _networks("pro", g) for g in ("", "-conservative", "-noise3")},
+}
+DESCRIPTORS = tuple(describe(name, "MIT", networks) for name, networks in NETWORKS.items())

@@ -6,7 +6,6 @@ replicated) follow from the networks themselves.
 
 from functools import partial
 
-from sr.models.descriptor import Descriptor
 from sr.models.packaged import PackagedNetwork, describe
 from sr.weights import WeightPackage
 
@@ -40,11 +39,11 @@ _SHA256 = {
 }
 
 
-def _describe(name: str, grade: str) -> Descriptor:
+def _network(name: str, grade: str) -> PackagedNetwork:
     network, style = _STYLES[name]
     file = f"{style}_UP2X{_GRADES[grade]}"
-    packaged = network(stem=f"models/WAIFU2X_{file}", sha256=_SHA256[file])
-    return describe(name + grade, "MIT", (packaged,))
+    return network(stem=f"models/WAIFU2X_{file}", sha256=_SHA256[file])
 
 
-DESCRIPTORS = tuple(_describe(name, grade) for name in _STYLES for grade in _GRADES)
+NETWORKS = {name + grade: (_network(name, grade),) for name in _STYLES for grade in _GRADES}
+DESCRIPTORS = tuple(describe(name, "MIT", networks) for name, networks in NETWORKS.items())
