@@ -27,7 +27,11 @@ _SPEC = re.compile(
     r"(?:(?P<scale>[0-9]{1,2}(?:\.[0-9]{1,3})?)x|(?P<height>[0-9]{2,4})p)"
     r":(?P<model>[a-z0-9][a-z0-9._-]*)(?P<options>(?::[a-z]+=[a-z0-9]+)*)"
 )
-_EXPECTED = "expected auto, or TARGET:MODEL[:noise=0..3] such as 2x:anime4k-m or 1080p:lanczos"
+_EXPECTED = (
+    "expected auto, or TARGET:MODEL[:noise=0..3][:when=warmed] such as 2x:anime4k-m or "
+    "1080p:lanczos"
+)
+_OPTIONS = {"noise": ("0", "1", "2", "3"), "when": ("warmed",)}
 _ANCHOR_BITS, _ANCHOR_PIXELS, _EXPONENT = 4_000_000, 1280 * 720 * 24, 0.75
 _AVERAGE_SHARE = Fraction(3, 4)  # of the peak, in similar content (RFC 8216bis 4.4.6.2)
 _AUDIO_PACKETS = 50  # a second, at most, of the codecs that HLS knows
@@ -79,6 +83,8 @@ class RenditionSpec:
     height: int | None = None
     model: str = ""
     """A model of `sr`; options that choose other weights are part of it (`…-noise1`)."""
+    when_warmed: bool = False
+    """List the variant only once every segment of it is cached."""
 
     @property
     def is_auto(self) -> bool:
@@ -87,7 +93,7 @@ class RenditionSpec:
 
     @classmethod
     def parse(cls, text: str) -> "RenditionSpec":
-        """Read `2x:anime4k-m`, `1080p:waifu2x-upconv7:noise=1` or `auto`.
+        """Read `2x:anime4k-m`, `1080p:waifu2x-upconv7:noise=1:when=warmed` or `auto`.
 
         Raises:
             ManifestError: One line that says what was expected.
@@ -103,20 +109,26 @@ class RenditionSpec:
             raise ManifestError(f"rendition {text!r}: expected a scale above 1x and up to 8x")
         if height is not None and not (height % 2 == 0 and 16 <= height <= 4320):
             raise ManifestError(f"rendition {text!r}: expected an even height from 16p to 4320p")
-        model = found["model"] + _model_suffix(text, found["options"])
-        return cls(scale=scale, height=height, model=model)
+        options = _options(text, found["options"])
+        suffix = f"-noise{options['noise']}" if "noise" in options else ""
+        return cls(
+            scale=scale,
+            height=height,
+            model=found["model"] + suffix,
+            when_warmed="when" in options,
+        )
 
 
-def _model_suffix(text: str, options: str) -> str:
-    suffix = ""
+def _options(text: str, options: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     for option in filter(None, options.split(":")):
         key, _, value = option.partition("=")
-        if key in ("codec", "when"):
+        if key == "codec":
             raise ManifestError(f"rendition {text!r}: {option} is not supported yet")
-        if key != "noise" or value not in ("0", "1", "2", "3") or suffix:
+        if value not in _OPTIONS.get(key, ()) or key in found:
             raise ManifestError(f"rendition {text!r}: {_EXPECTED}")
-        suffix = f"-noise{value}"
-    return suffix
+        found[key] = value
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from origin.config import load_config
 from origin.errors import ConfigError, OriginError
 from origin.telemetry import setup_logging
 from origin.upscale import add_command as add_upscale
+from origin.warm import add_command as add_warm
 
 _USAGE_ERROR = 2
 
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
     add_upscale(commands)
+    add_warm(commands)
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="as JSON")
     models.set_defaults(command=_models)
@@ -69,7 +71,7 @@ def _add_serve(commands: "argparse._SubParsersAction[_OneLineParser]") -> None:
         "--rendition",
         action="append",
         metavar="SPEC",
-        help="2x:anime4k-m, 720p:lanczos or auto; may be given several times",
+        help="2x:anime4k-m, 720p:lanczos:when=warmed or auto; may be given several times",
     )
     parser.set_defaults(command=_serve)
 

@@ -1,6 +1,6 @@
 """The parts of HTTP that aiohttp leaves to us, as pure functions.
 
-Ranges and conditions are RFC 9110's, the cache status is RFC 9211's.
+Ranges and conditions are RFC 9110's, the cache status is RFC 9211's, priorities RFC 9218's.
 """
 
 import re
@@ -73,6 +73,12 @@ def accepts_gzip(header: str | None) -> bool:
         weights[coding.strip()] = parameter.replace(" ", "")
     chosen = weights.get("gzip", weights.get("*", "q=0"))
     return re.fullmatch(r"q=0(\.0*)?", chosen) is None
+
+
+def is_background(header: str | None) -> bool:
+    """Whether a Priority header says that nobody waits: urgency 7 (RFC 9218 section 4.1)."""
+    members = [member.partition("=") for member in (header or "").split(",")]
+    return any(key.strip() == "u" and value.strip() == "7" for key, _, value in members)
 
 
 def server_timing(stages: dict[str, float]) -> str:

@@ -17,9 +17,11 @@ from origin.headers import (
     accepts_gzip,
     cache_status,
     etag_matches,
+    is_background,
     select_range,
     server_timing,
 )
+from origin.scheduler import Klass
 from origin.service import Service
 from origin.service.answers import PLAYLIST_TYPE, Answer, FileAnswer, PlaylistAnswer, ProducedAnswer
 from origin.telemetry import CONTENT_TYPE, Metrics, accept_request_id, log, request_id
@@ -112,7 +114,9 @@ async def _preflight(_: web.Request) -> web.Response:
 
 
 async def _media(request: web.Request) -> web.StreamResponse:
-    answer = await request.app[SERVICE].answer(request.rel_url.raw_path.removeprefix("/"))
+    klass = Klass.WARM if is_background(request.headers.get("Priority")) else Klass.BLOCKING
+    path = request.rel_url.raw_path.removeprefix("/")
+    answer = await request.app[SERVICE].answer(path, klass)
     request[_RESULT] = _result(answer)
     match answer:
         case PlaylistAnswer():

@@ -20,6 +20,7 @@ from origin.service.titles import (
     incomplete_summary,
     summary,
 )
+from origin.service.warmth import Warmth
 from origin.singleflight import SingleFlight
 from origin.sources import DirectoryLibrary
 
@@ -48,10 +49,13 @@ class _Entry:
 class Catalogue:
     """The titles of all libraries. One event loop owns it."""
 
-    def __init__(self, libraries: Sequence[DirectoryLibrary], preparer: Preparer) -> None:
+    def __init__(
+        self, libraries: Sequence[DirectoryLibrary], preparer: Preparer, warmth: Warmth
+    ) -> None:
         self._libraries = {library.name: library for library in libraries}
         self._discoveries = [Discovery(library) for library in libraries]
         self._preparer = preparer
+        self._warmth = warmth
         self._candidates: dict[str, Candidate] = {}
         self._discovered_at = -math.inf
         self._discovering = asyncio.Lock()
@@ -123,7 +127,7 @@ class Catalogue:
         if isinstance(entry.title, FailedTitle):
             reason = entry.title.error.detail
             return incomplete_summary(url, title_path, status="failed", error=reason)
-        return summary(url, entry.title)
+        return summary(url, entry.title, self._warmth.is_warmed)
 
     async def _discover(self) -> Mapping[str, Candidate]:
         async with self._discovering:

@@ -76,6 +76,13 @@ def plan_all(context: Context, specs: Sequence[RenditionSpec]) -> tuple[Renditio
     return tuple(_plan(context, *target) for target in _targets(context, specs))
 
 
+def when_warmed(context: Context, specs: Sequence[RenditionSpec]) -> frozenset[str]:
+    """Ids of the variants that are to be listed only once they are warmed."""
+    video = context.video
+    wanted = offered(specs, video.width, video.height, context.existing_heights, sar=video.sar)
+    return frozenset(target.rendition_id for target in wanted if target.spec.when_warmed)
+
+
 def _targets(context: Context, specs: Sequence[RenditionSpec]) -> Iterator[tuple[str, int, int]]:
     video = context.video
     if context.replaces_source:

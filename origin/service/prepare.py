@@ -140,13 +140,16 @@ class Preparer:
         except ManifestError as error:
             raise UnsupportedSourceError(str(error), source=title.title_path) from error
         first = _first_readable(title)
-        return tuple([await self._offer(plan, first) for plan in wanted])
+        patient = plans.when_warmed(context, specs)
+        return tuple(
+            [await self._offer(plan, first, plan.rendition_id in patient) for plan in wanted]
+        )
 
-    async def _offer(self, plan: RenditionPlan, first: SegmentSource) -> Offer:
+    async def _offer(self, plan: RenditionPlan, first: SegmentSource, when_warmed: bool) -> Offer:
         job = PrepareRendition(plan=plan, source=first)
         digest = plan.digest()
         prepared = await self._pool.run(job, key=f"prepare-{digest}")
-        return Offer(plan=plan, prepared=prepared, digest=digest)
+        return Offer(plan=plan, prepared=prepared, digest=digest, when_warmed=when_warmed)
 
     async def _resolved_specs(
         self, video: VideoFacts, longest_frames: int

@@ -50,8 +50,8 @@ class Production:
         self._flights: SingleFlight[_Made] = SingleFlight()
         self._ahead: set[asyncio.Task[None]] = set()
 
-    async def get(self, item: Item) -> ProducedAnswer:
-        """The body, for a player that waits.
+    async def get(self, item: Item, klass: Klass = Klass.BLOCKING) -> ProducedAnswer:
+        """The body, by default for a player that waits.
 
         Raises:
             OriginError: It cannot be made; nothing is cached.
@@ -59,7 +59,7 @@ class Production:
         cached = await self._cache.aget(item.key)
         if cached is not None:
             return self._answer(item, _Made(cached=cached), CacheResult.HIT)
-        made, role = await self._make(item, Klass.BLOCKING)
+        made, role = await self._make(item, klass)
         result = CacheResult.MISS if role is Role.LEADER else CacheResult.COALESCED
         return self._answer(item, made, CacheResult.HIT if made.found else result)
 

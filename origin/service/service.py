@@ -12,6 +12,7 @@ from manifests.urls import Route, decode_path, is_playlist, lone_playlist_path, 
 from origin.cache import Cache, StateStore
 from origin.config import Config
 from origin.errors import NotFoundError
+from origin.scheduler import Klass
 from origin.service import hls, jobs, playlists
 from origin.service.answers import (
     Answer,
@@ -25,6 +26,7 @@ from origin.service.catalogue import Catalogue
 from origin.service.prepare import Preparer
 from origin.service.production import Item, Production, cache_key
 from origin.service.titles import FileTitle, Offer, Title, find_offer
+from origin.service.warmth import Warmth
 from origin.sources import SERVED_TYPES, DirectoryLibrary
 from origin.telemetry import Metrics
 from origin.worker.pool import WorkerPool
@@ -57,7 +59,8 @@ class Service:
         preparer = Preparer(
             specs=specs, pool=pool, state=state, capability=capability, device=self._device
         )
-        self._catalogue = Catalogue(libraries, preparer)
+        self._warmth = Warmth(cache.contains)
+        self._catalogue = Catalogue(libraries, preparer, self._warmth)
         self._preparing: asyncio.Task[None] | None = None
         self._draining = False
 
@@ -87,25 +90,29 @@ class Service:
         """Rows of /api/titles."""
         return await self._catalogue.summaries()
 
-    async def answer(self, raw_path: str) -> Answer:
-        """What a path (percent-encoded, without query) stands for.
+    async def answer(self, raw_path: str, klass: Klass = Klass.BLOCKING) -> Answer:
+        """What a path stands for.
+
+        Args:
+            raw_path: Percent-encoded, without query.
+            klass: How urgent it is, if it has to be made.
 
         Raises:
             OriginError: There is no such thing, or it cannot be made.
         """
         route = match(raw_path)
         if route is not None and await self._catalogue.candidate(route.title_path) is not None:
-            return await self._produced(route)
+            return await self._produced(route, klass)
         path = decode_path(raw_path)
         name, _, inside = (path or "").partition("/")
         if not inside:
             raise NotFoundError(f"nothing is served at {raw_path}")
         return await self._library_path(name, inside)
 
-    async def _produced(self, route: Route) -> Answer:
+    async def _produced(self, route: Route, klass: Klass) -> Answer:
         title = await self._catalogue.title(route.title_path)
         if route.kind == "multivariant":
-            return PlaylistAnswer(text=playlists.multivariant(title))
+            return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))
         assert route.track_id is not None
         digest = jobs.track_digest(title, route.track_id)
         if route.kind == "playlist":
@@ -116,7 +123,7 @@ class Service:
             )
         if route.kind == "init":
             return await self._init(title, route.track_id, digest)
-        return await self._segment(title, route, digest)
+        return await self._segment(title, route, digest, klass)
 
     async def _init(self, title: Title, track_id: str, digest: str) -> ProducedAnswer:
         offer = find_offer(title, track_id)
@@ -132,13 +139,16 @@ class Service:
         )
         return await self._production.get(item)
 
-    async def _segment(self, title: Title, route: Route, digest: str) -> ProducedAnswer:
+    async def _segment(
+        self, title: Title, route: Route, digest: str, klass: Klass
+    ) -> ProducedAnswer:
         assert route.track_id is not None
         assert route.index is not None
         if route.extension != jobs.extension(title, route.track_id):
             raise NotFoundError(f"the segments of {route.track_id} do not end in {route.extension}")
-        answer = await self._production.get(self._item(title, route.track_id, digest, route.index))
-        if find_offer(title, route.track_id) is not None:
+        item = self._item(title, route.track_id, digest, route.index)
+        answer = await self._production.get(item, klass)
+        if klass is Klass.BLOCKING and find_offer(title, route.track_id) is not None:
             following = range(route.index + 1, route.index + 1 + self._lookahead)
             count = jobs.segment_count(title)
             self._production.look_ahead(
@@ -183,7 +193,7 @@ class Service:
         title = await self._catalogue.title_or_none(candidate) if candidate else None
         if title is None:
             return PlaylistAnswer(text=playlist.text)
-        return PlaylistAnswer(text=playlists.multivariant(title))
+        return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))
 
 
 def _known_init(offer: Offer) -> ProducedAnswer:

@@ -1,11 +1,12 @@
 """What the service knows of a title once it is prepared. Values only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from manifests.ladder import RenditionPlan
 from manifests.types import MediaPlaylist, MultivariantPlaylist, Variant
+from manifests.urls import Route, build
 from origin.errors import OriginError
 from origin.media.types import FileFacts, HlsBody, HlsFacts, Prepared, VideoFacts
 from origin.sources import DirectoryLibrary, Snapshot
@@ -19,6 +20,8 @@ class Offer:
     prepared: Prepared
     digest: str
     """The plan's, part of every path."""
+    when_warmed: bool = False
+    """Listed only once every segment is cached (see `warmth`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,7 @@ def duration_seconds(title: Title) -> float:
     return float(sum(segment.duration for segment in title.source.media.segments))
 
 
-def summary(url: str, title: Title) -> Mapping[str, Any]:
+def summary(url: str, title: Title, is_warmed: Callable[[Title, Offer], bool]) -> Mapping[str, Any]:
     """One row of /api/titles."""
     return {
         "id": title.title_path,
@@ -112,7 +115,9 @@ def summary(url: str, title: Title) -> Mapping[str, Any]:
         "status": "ready",
         "duration_seconds": round(duration_seconds(title), 3),
         "source": _source_row(title.facts.video),
-        "renditions": [_rendition_row(offer) for offer in title.offers],
+        "renditions": [
+            _rendition_row(title, offer, is_warmed(title, offer)) for offer in title.offers
+        ],
         "warnings": list(title.warnings),
         "error": None,
     }
@@ -151,10 +156,14 @@ def _source_row(video: VideoFacts) -> Mapping[str, Any]:
     }
 
 
-def _rendition_row(offer: Offer) -> Mapping[str, Any]:
+def _rendition_row(title: Title, offer: Offer, warmed: bool) -> Mapping[str, Any]:
     plan = offer.plan
+    route = Route(kind="playlist", title_path=title.title_path, track_id=plan.rendition_id)
     return {
         "id": plan.rendition_id,
+        "url": build(route),
+        "warmed": warmed,
+        "listed": warmed or not offer.when_warmed,
         "name": f"{plan.height}p · {plan.model}",
         "model": plan.model,
         "width": plan.width,

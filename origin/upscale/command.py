@@ -13,11 +13,12 @@ from manifests.errors import ManifestError
 from manifests.ladder import RenditionSpec
 from origin.config import Config
 from origin.errors import ConfigError
+from origin.progress import Words, report_on
 from origin.telemetry import setup_logging
-from origin.upscale.progress import report_on
 from origin.upscale.request import Request, Summary
 from origin.upscale.upscaling import upscale
 
+_WORDS = Words(verb="upscaling", unit="frames", rate="fps")
 _INTERRUPTED = 130
 _PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
@@ -58,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     setup_logging("text", "warning")
     console = Console(stderr=True)
     try:
-        with report_on(console) as report:
+        with report_on(console, _WORDS) as report:
             summary = asyncio.run(upscale(request, report))
     except KeyboardInterrupt:
         sys.stderr.write(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from manifests.ladder import RenditionSpec
 from origin.errors import ConfigError
@@ -53,8 +52,8 @@ class Request:
             raise ConfigError(f"{output} is the source: expected another name")
         if output.exists() and not (self.overwrite and output.is_file()):
             raise ConfigError(f"{output} is there already: delete it, or give --overwrite")
-        if self.spec.is_auto or self.spec.model == "":
-            raise ConfigError("expected a model, and a scale or a height")
+        if self.spec.when_warmed:
+            raise ConfigError("expected a model without when=warmed: a file is made at once")
         start, end = self.start_seconds, self.end_seconds
         if start is not None and end is not None and not start < end:
             raise ConfigError(f"expected --start before --end, not {start:g} and {end:g}")
@@ -69,19 +68,3 @@ class Summary:
     reused: int
     frames: int
     dropped: tuple[str, ...]
-
-
-class Report(Protocol):
-    """Who is told how it goes. Called in one thread."""
-
-    def note(self, text: str) -> None:
-        """Something that the user should know."""
-
-    def begin(self, *, frames: int, done: int) -> None:
-        """Frames in all, and those that an earlier run made."""
-
-    def advance(self, done: int) -> None:
-        """Frames that are done, those of earlier runs included; may fall when one is redone."""
-
-    def assemble(self) -> None:
-        """All frames are made; the file is being written."""

@@ -23,12 +23,13 @@ from origin.media.types import (
     PrepareRendition,
     Window,
 )
+from origin.progress import Report
 from origin.service import jobs, plans
 from origin.service.titles import FileSource, FileTitle, Offer
 from origin.sources import DirectoryLibrary
 from origin.telemetry import Metrics
 from origin.upscale.parts import Parts
-from origin.upscale.request import Report, Request, Summary
+from origin.upscale.request import Request, Summary
 from origin.worker.lanes import Lane
 from origin.worker.pool import WorkerPool
 from origin.worker.process import WorkerSettings
@@ -64,7 +65,7 @@ async def upscale(request: Request, report: Report) -> Summary:
                     + ", ".join(refused.values())
                 )
             made = await _Making(request, work, parts, pool, report).run()
-            report.assemble()
+            report.turn_to("writing the file")
             await _assemble(
                 request, work, pool, dropped=frozenset(refused), made=made.parts, store=parts
             )
@@ -236,7 +237,7 @@ class _Making:
         found = await asyncio.to_thread(self._store.find, self._work.offer.digest)
         self.parts = {span.index: found[span.index] for span in spans if span.index in found}
         self._done = {s.index: s.packet_count for s in spans if s.index in self.parts}
-        self._report.begin(frames=self._work.frames, done=sum(self._done.values()))
+        self._report.begin(total=self._work.frames, done=sum(self._done.values()))
         try:
             async with asyncio.TaskGroup() as group:
                 for span in spans:

@@ -34,6 +34,9 @@ def test_specs_are_read() -> None:
     assert SPEC("1080p:lanczos") == RenditionSpec(height=1080, model="lanczos")
     noise = SPEC("1080p:waifu2x-upconv7:noise=1")
     assert noise == RenditionSpec(height=1080, model="waifu2x-upconv7-noise1")
+    assert not noise.when_warmed
+    for text in ("1080p:m:noise=1:when=warmed", "1080p:m:when=warmed:noise=1"):
+        assert SPEC(text) == RenditionSpec(height=1080, model="m-noise1", when_warmed=True)
     assert SPEC("auto").is_auto
     assert not noise.is_auto
     assert len({SPEC("auto"), SPEC("auto"), noise}) == 2
@@ -57,7 +60,8 @@ def test_specs_are_read() -> None:
         ("721p:lanczos", "expected an even height"),
         ("9000p:lanczos", "expected an even height"),
         ("2160p:anime4k-vl:codec=hevc", "codec=hevc is not supported yet"),
-        ("2x:anime4k-vl:when=warmed", "when=warmed is not supported yet"),
+        ("2x:anime4k-vl:when=never", "expected auto, or TARGET:MODEL"),
+        ("2x:anime4k-vl:when=warmed:when=warmed", "expected auto, or TARGET:MODEL"),
     ],
 )
 def test_bad_specs_are_refused_in_one_line(text: str, reason: str) -> None:

@@ -11,6 +11,7 @@ from origin.service import catalogue
 from origin.service.capability import Capability
 from origin.service.catalogue import Catalogue
 from origin.service.prepare import Preparer
+from origin.service.warmth import Warmth
 from origin.sources import DirectoryLibrary
 from tests.origin.made_up import FakePool, until, video, write_media_playlist
 
@@ -41,7 +42,7 @@ def make(root, pool, tmp_path, *specs, device="cpu") -> Catalogue:
     preparer = Preparer(
         specs=specs or (LANCZOS,), pool=pool, state=state, capability=capability, device=device
     )
-    return Catalogue([DirectoryLibrary("lib", root)], preparer)
+    return Catalogue([DirectoryLibrary("lib", root)], preparer, Warmth(lambda key: False))
 
 
 async def test_a_title_is_inspected_once_and_remembered(root, pool, tmp_path):
@@ -51,6 +52,17 @@ async def test_a_title_is_inspected_once_and_remembered(root, pool, tmp_path):
     assert first.offers == second.offers == again.offers
     assert [offer.plan.rendition_id for offer in first.offers] == ["up-720p-lanczos"]
     assert len(pool.of(InspectHls)) == 1
+
+
+async def test_a_rendition_that_waits_for_its_warming_is_offered_with_its_url(root, pool, tmp_path):
+    waits = RenditionSpec.parse("4x:bilinear:when=warmed")
+    await make(root, pool, tmp_path, LANCZOS, waits).title("lib/one/v.m3u8")
+    titles = make(root, pool, tmp_path, LANCZOS, waits)  # from disk
+    title = await titles.title("lib/one/v.m3u8")
+    assert [offer.when_warmed for offer in title.offers] == [False, True]
+    ((_, row),) = [row["renditions"] for row in await titles.summaries()]
+    assert row["url"] == "/lib/one/v.m3u8/up-1440p-bilinear/index.m3u8"
+    assert (row["warmed"], row["listed"]) == (False, False)
 
 
 async def test_one_content_in_two_places_is_inspected_once(root, pool, tmp_path):

@@ -83,6 +83,11 @@ async def test_lookahead_ranks_below_players_and_joins_them(production, pool):
     assert sorted(pool.jobs) == [1, 2]
 
 
+async def test_warming_ranks_as_it_asks_to(production, pool):
+    await production.get(item(), Klass.WARM)
+    assert pool.waited == [(item().key, Klass.WARM)]
+
+
 async def test_lookahead_leaves_out_what_is_cached_and_survives_failures(production, pool):
     await production.get(item(1))
     pool.before = partial(_raise, BrokenSourceError("cut off"))

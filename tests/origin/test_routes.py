@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from origin import errors
 from origin.routes import METRICS, SERVICE, add_routes
+from origin.scheduler import Klass
 from origin.service.answers import CacheResult, FileAnswer, PlaylistAnswer, ProducedAnswer
 from origin.telemetry import Metrics
 
@@ -35,6 +36,7 @@ class FakeService:
                 for result in CacheResult
             },
         }
+        self.classes: list[Klass] = []
         self.failures = {
             "lib/missing": errors.NotFoundError("none", source="x"),
             "lib/broken": errors.BrokenSourceError("cut off", source="x"),
@@ -44,7 +46,8 @@ class FakeService:
             "lib/bug": ZeroDivisionError("a bug"),
         }
 
-    async def answer(self, path: str):
+    async def answer(self, path: str, klass: Klass):
+        self.classes.append(klass)
         if path in self.failures:
             raise self.failures[path]
         return self.answers[path]
@@ -194,3 +197,11 @@ async def test_labels_are_names_and_never_paths(client):
     assert 'route="playlist",status="200"' in text
     assert "lib/" not in text
     assert "favicon" not in text
+
+
+async def test_a_request_in_the_background_says_so(client, service):
+    for priority in (None, "u=3", "u=7", "u=7, i", "i, u = 7", "u=70"):
+        headers = {"Priority": priority} if priority else {}
+        await client.get("/lib/hit.ts", headers=headers)
+    waits, warm = Klass.BLOCKING, Klass.WARM
+    assert service.classes == [waits, waits, warm, warm, warm, waits]

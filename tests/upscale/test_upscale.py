@@ -63,14 +63,14 @@ class Recorder:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def begin(self, *, frames: int, done: int) -> None:
-        self.begun = (frames, done)
+    def begin(self, *, total: int, done: int = 0) -> None:
+        self.begun = (total, done)
 
     def advance(self, done: int) -> None:
         self.last = done
 
-    def assemble(self) -> None:
-        self.note("assemble")
+    def turn_to(self, text: str) -> None:
+        self.note(text)
 
 
 def request(source: Path, output: Path, **changes: object) -> Request:

@@ -1,9 +1,10 @@
-"""How a run is going: a bar on a terminal, a line now and then elsewhere."""
+"""How a command is going: a bar on a terminal, a line now and then elsewhere."""
 
 import sys
 import time
-from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -22,32 +23,54 @@ _LINE_SECONDS = 10.0
 """Between two lines where there is no terminal."""
 
 
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} fps")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What is being done to what."""
+
+    verb: str
+    """Such as `upscaling`."""
+    unit: str
+    """Such as `frames`."""
+    rate: str
+    """Such as `fps`."""
+
+
+class Report(Protocol):
+    """Who is told how it goes. Called in one thread."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+
+    def begin(self, *, total: int, done: int = 0) -> None:
+        """How much there is, and what an earlier run did of it."""
+
+    def advance(self, done: int) -> None:
+        """How much is done, by earlier runs too; may fall when something is redone."""
+
+    def turn_to(self, text: str) -> None:
+        """What is being done from now on."""
 
 
 class Bar:
     """A `Report` on a terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, words: Words, console: Console) -> None:
+        self._verb = words.verb
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            _RateColumn(),
+            _RateColumn(words.rate),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
         )
-        self._stack = ExitStack()
         self._task = self._progress.add_task("reading", total=None)
 
     def __enter__(self) -> "Bar":
         """Show the bar."""
-        self._stack.enter_context(self._progress)
+        self._progress.start()
         return self
 
     def __exit__(
@@ -57,32 +80,41 @@ class Bar:
         trace: TracebackType | None,
     ) -> None:
         """Leave the terminal in order."""
-        self._stack.close()
+        self._progress.stop()
 
     def note(self, text: str) -> None:
         """Print above the bar."""
         self._progress.console.print(text, markup=False, highlight=False)
 
-    def begin(self, *, frames: int, done: int) -> None:
+    def begin(self, *, total: int, done: int = 0) -> None:
         """Start counting; what is done already does not count for the rate."""
-        self._progress.reset(
-            self._task, total=frames, completed=done, description="upscaling", start=True
-        )
+        self._progress.reset(self._task, total=total, completed=done, description=self._verb)
 
     def advance(self, done: int) -> None:
         """Move the bar."""
         self._progress.update(self._task, completed=done)
 
-    def assemble(self) -> None:
-        """Say so."""
-        self._progress.update(self._task, description="writing")
+    def turn_to(self, text: str) -> None:
+        """Say so before the bar."""
+        self._progress.update(self._task, description=text)
+
+
+class _RateColumn(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} {self._unit}")
 
 
 class Lines:
     """A `Report` for log files: a line at every tenth second at most."""
 
-    def __init__(self) -> None:
-        self._frames = self._first = 0
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._total = self._first = 0
         self._began = self._spoke = 0.0
 
     def __enter__(self) -> "Lines":
@@ -101,12 +133,12 @@ class Lines:
         """Print a line."""
         sys.stderr.write(f"{text}\n")
 
-    def begin(self, *, frames: int, done: int) -> None:
+    def begin(self, *, total: int, done: int = 0) -> None:
         """Start counting."""
-        self._frames, self._first = frames, done
+        self._total, self._first = total, done
         self._began = self._spoke = time.monotonic()
         known = f", {done} of them made before" if done else ""
-        self.note(f"upscaling {frames} frames{known}")
+        self.note(f"{self._words.verb} {total} {self._words.unit}{known}")
 
     def advance(self, done: int) -> None:
         """Print a line if it is time for one."""
@@ -115,17 +147,17 @@ class Lines:
             return
         self._spoke = now
         rate = (done - self._first) / (now - self._began)
-        left = round((self._frames - done) / rate)
+        left = round((self._total - done) / rate)
         self.note(
-            f"{done} of {self._frames} frames, {rate:.1f} fps, "
+            f"{done} of {self._total} {self._words.unit}, {rate:.1f} {self._words.rate}, "
             f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d} left"
         )
 
-    def assemble(self) -> None:
-        """Say so."""
-        self.note("writing the file")
+    def turn_to(self, text: str) -> None:
+        """Print a line."""
+        self.note(text)
 
 
-def report_on(console: Console) -> Bar | Lines:
+def report_on(console: Console, words: Words) -> Bar | Lines:
     """A bar if somebody can see it."""
-    return Bar(console) if console.is_terminal else Lines()
+    return Bar(words, console) if console.is_terminal else Lines(words)

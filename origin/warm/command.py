@@ -1,0 +1,72 @@
+"""The command line of `upscale-origin warm`."""
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from origin.errors import ConfigError
+from origin.progress import Words, report_on
+from origin.warm.targets import Wanted
+from origin.warm.warming import warm
+
+_INTERRUPTED = 130
+_WORDS = Words(verb="warming", unit="segments", rate="segments/s")
+_DEFAULT_CONCURRENCY = 2
+
+
+def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "warm",
+        help="have a running origin make segments ahead of any viewer",
+        description="Segments are asked for at the lowest priority: viewers come first. What is "
+        "cached already costs nothing, so an interrupted run goes on by being started again. "
+        "Exit status: 0 if all is warm, 1 if segments failed, 130 if interrupted.",
+    )
+    parser.add_argument(
+        "urls",
+        nargs="+",
+        metavar="URL",
+        help="a title's multivariant playlist, a variant's media playlist, or an origin: all of it",
+    )
+    parser.add_argument(
+        "--rendition",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="such as up-720p-anime4k-m; may be given several times (all)",
+    )
+    parser.add_argument("--from", type=float, dest="start", metavar="SECONDS")
+    parser.add_argument("--to", type=float, dest="end", metavar="SECONDS")
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=_DEFAULT_CONCURRENCY,
+        metavar="N",
+        help=f"requests at a time ({_DEFAULT_CONCURRENCY})",
+    )
+    parser.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not 1 <= options.concurrency <= 1000:
+        raise ConfigError(f"expected a --concurrency from 1 to 1000, not {options.concurrency}")
+    if options.start is not None and options.end is not None and options.start >= options.end:
+        raise ConfigError(f"expected --from before --to, not {options.start:g}, {options.end:g}")
+    wanted = Wanted(
+        renditions=tuple(options.rendition), start_seconds=options.start, end_seconds=options.end
+    )
+    try:
+        with report_on(Console(stderr=True), _WORDS) as report:
+            run = warm(options.urls, wanted, concurrency=options.concurrency, report=report)
+            outcome = asyncio.run(run)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: run the same command again to go on\n")
+        return _INTERRUPTED
+    sys.stderr.write(
+        f"{outcome.made} segments made, {outcome.found} were there, {outcome.failed} failed\n"
+    )
+    return 1 if outcome.failed else 0
