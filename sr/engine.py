@@ -12,10 +12,12 @@ import numpy as np
 from sr.errors import UpscalerError
 from sr.models import DESCRIPTORS, find_model
 from sr.models.descriptor import Model
-from sr.types import ModelInfo, Planes, Signal, Upscaler
+from sr.types import Depth, Matrix, ModelInfo, Planes, Signal, Upscaler
 
 CUDA_BATCH = 8
 MAX_SIDE = 16384
+_CODE_TYPES: dict[Depth, type[np.uint8 | np.uint16]] = {8: np.uint8, 10: np.uint16}
+_WARM_TARGETS: tuple[tuple[int, Matrix], ...] = ((16, "bt601"), (16, "bt709"), (24, "bt709"))
 TORCH_CPU = "torch-cpu"
 """The torch path on the CPU: slow, the reference of the fast one."""
 
@@ -128,11 +130,13 @@ def warm_up(model: str = "anime4k-m", device: str = "cpu") -> None:
     Raises:
         UpscalerError: As `open_upscaler`.
     """
-    grey = Planes(*(np.full(s, 128, np.uint8) for s in ((8, 8), (4, 4), (4, 4))))
-    source = Signal(width=8, height=8, matrix="bt601")
-    for size, matrix in ((16, "bt601"), (16, "bt709"), (24, "bt709")):
-        target = Signal(width=size, height=size, matrix="bt709" if matrix == "bt709" else "bt601")
-        open_upscaler(model=model, source=source, target=target, device=device)([grey])
+    for depth, kind in _CODE_TYPES.items():
+        shapes = (8, 8), (4, 4), (4, 4)
+        grey = Planes(*(np.full(s, 1 << depth - 1, kind) for s in shapes))
+        source = Signal(width=8, height=8, matrix="bt601", depth=depth)
+        for size, matrix in _WARM_TARGETS:
+            target = Signal(width=size, height=size, matrix=matrix)
+            open_upscaler(model=model, source=source, target=target, device=device)([grey])
 
 
 def _torch_device(device: str) -> str:

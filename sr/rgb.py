@@ -15,6 +15,7 @@ from sr.errors import UpscalerError
 from sr.precision import HALF, SINGLE, fastest_format, in_format
 from sr.resample import CHROMA_X, CHROMA_Y, LUMA, Siting, subsampling_taps
 from sr.tensors import (
+    MAX_PIXELS,
     FrameFunction,
     TensorFunction,
     TorchUpscaler,
@@ -26,9 +27,6 @@ from sr.tensors import (
 from sr.tiles import plan_tiles, run_tiles
 from sr.types import Signal, Upscaler
 
-TILE_PIXELS = {"cpu": 1 << 18, "cuda": 1 << 21}
-"""Input pixels that go through a network at a time: what bounds memory, to less than 1 GiB on
-the CPU for 256 features. 512x512; and 1920x1080, or eight frames of 640x360."""
 WHOLE_PIXELS = 1 << 21
 """Input pixels of the largest frame that goes whole through a network that must not be tiled: 1920
 by 1080, for which CUnet takes 4 GiB on the CPU."""
@@ -93,9 +91,7 @@ def open_rgb(
     tiled = tiled_network(module, run, source, device, tile_global=tile_global)
     scale: int = module.scale  # type: ignore[assignment]
     frames = rgb_frames(tiled, scale, source, target, device)
-    step = _frames_at_a_time(batch, source, device)
-    stepped = frames if step == batch else in_steps(frames, step)
-    return TorchUpscaler(stepped, source, device, batch, threads=threads)
+    return TorchUpscaler(frames, source, device, batch, threads=threads)
 
 
 def sufficient_scale(scales: Sequence[int], source: Signal, target: Signal) -> int:
@@ -125,26 +121,13 @@ def tiled_network(
         tile_global: As for `open_rgb`.
     """
     whole = WHOLE_PIXELS if module.is_global and not tile_global else 0
-    max_pixels = max(TILE_PIXELS[torch.device(device).type], whole)
+    max_pixels = max(MAX_PIXELS[torch.device(device).type], whole)
     size = (source.height, source.width)
     if source.height * source.width <= max_pixels:
         return run
     radius, multiple, scale = (int(getattr(module, n)) for n in ("radius", "multiple", "scale"))
     grid = plan_tiles(size, radius, multiple, max_pixels)
     return lambda images: run_tiles(run, grid, scale, images)
-
-
-def in_steps(frames: FrameFunction, step: int) -> FrameFunction:
-    """The same, `step` frames at a time."""
-
-    def stepped(
-        y: torch.Tensor, u: torch.Tensor, v: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        parts = [slice(first, first + step) for first in range(0, len(y), step)]
-        ys, us, vs = zip(*(frames(y[part], u[part], v[part]) for part in parts), strict=True)
-        return torch.cat(ys), torch.cat(us), torch.cat(vs)
-
-    return stepped
 
 
 def rgb_frames(
@@ -203,12 +186,6 @@ def _check_whole(source: Signal) -> None:
             f" whole frame at once, tiles would change its result, and {WHOLE_PIXELS} pixels are"
             " as many as fit"
         )
-
-
-def _frames_at_a_time(batch: int, source: Signal, device: str) -> int:
-    """The largest divisor of the batch whose frames fit: all steps have one shape."""
-    most = TILE_PIXELS[torch.device(device).type] // (source.width * source.height)
-    return max(n for n in range(1, batch + 1) if batch % n == 0 and (n <= most or n == 1))
 
 
 def _to_plane(

@@ -23,6 +23,9 @@ FrameFunction = Callable[
 ]
 """Y, Cb and Cr planes to those of the target, all NHW on the device, in their signals' types."""
 TensorFunction = Callable[[torch.Tensor], torch.Tensor]
+MAX_PIXELS = {"cpu": 1 << 18, "cuda": 1 << 21}
+"""Input pixels that are worked on at a time: what bounds memory, for a network of 256 features to
+less than 1 GiB on the CPU. 512x512; and 1920x1080, or eight frames of 640x360."""
 _WARM_RUNS = 3
 
 
@@ -142,6 +145,27 @@ def resampling_frames(kernel: Kernel, source: Signal, target: Signal, device: st
     return frames
 
 
+def in_steps(frames: FrameFunction, step: int) -> FrameFunction:
+    """The same, `step` frames at a time."""
+
+    def stepped(
+        y: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        if len(y) == step:
+            return frames(y, u, v)
+        parts = [slice(first, first + step) for first in range(0, len(y), step)]
+        ys, us, vs = zip(*(frames(y[part], u[part], v[part]) for part in parts), strict=True)
+        return torch.cat(ys), torch.cat(us), torch.cat(vs)
+
+    return stepped
+
+
+def frames_at_a_time(batch: int, source: Signal, device: str) -> int:
+    """The largest divisor of the batch whose frames fit: all steps have one shape."""
+    most = MAX_PIXELS[torch.device(device).type] // (source.width * source.height)
+    return max(n for n in range(1, batch + 1) if batch % n == 0 and (n <= most or n == 1))
+
+
 class TorchUpscaler:
     """`Upscaler` of a frame function on a torch device. One call at a time."""
 
@@ -173,6 +197,7 @@ class TorchUpscaler:
         kind = _tensor_type(source)
         self._host = [self._host_buffer((batch, *s), kind) for s in (luma, chroma, chroma)]
         self._inputs = [plane.to(device) for plane in self._host]
+        frames = in_steps(frames, frames_at_a_time(batch, source, device))
         self._run = self._captured(frames) if self._cuda else lambda: frames(*self._inputs)
         self._results = (
             [self._host_buffer(r.shape, r.dtype) for r in self._run()] if self._cuda else []

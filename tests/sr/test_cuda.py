@@ -4,11 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from sr import Planes, load_model, open_upscaler, resolve_device
+from sr import Planes, load_model, open_upscaler, resolve_device, tensors
+from sr.rgb import open_rgb
+from sr.types import Depth
 from tests.sr.frames import gradient, largest_difference, noise, psnr, signal
+from tests.sr.networks import SmallNetwork
 
 pytestmark = pytest.mark.needs_cuda
 
+NETWORKS = [
+    "anime4k-vl",
+    "anime4k-a",
+    "waifu2x-upconv7",
+    "waifu2x-cunet",
+    "realesr-animevideo",
+    "realcugan-se",
+]
 TARGETS = [(322, 182), (240, 136), (480, 270)]
 
 
@@ -53,6 +64,48 @@ def test_a_batch_does_not_change_a_bit(cuda: str) -> None:
     assert all(largest_difference(a, b) == 0 for a, b in zip(together, alone, strict=True))
     again = upscale(frames)
     assert all(np.array_equal(a.y, b.y) for a, b in zip(together, again, strict=True))
+
+
+@pytest.mark.parametrize("size", [(320, 180), (481, 273)])
+@pytest.mark.parametrize("model", NETWORKS)
+def test_large_networks_in_half_precision_are_near_single(
+    cuda: str, film: Planes, model: str, size: tuple[int, int]
+) -> None:
+    source, target = signal(160, 90), signal(*size)
+    options = {"model": model, "source": source, "target": target}
+    ours = open_upscaler(**options, device=cuda)([film])[0]
+    exact = open_upscaler(**options, device="torch-cpu")([film])[0]
+    assert all(psnr(a, b) >= 50 for a, b in zip(ours, exact, strict=True))
+
+
+@pytest.mark.parametrize("model", ["lanczos", "anime4k-m", "anime4k-vl"])
+@pytest.mark.parametrize(
+    ("into", "out", "dither"), [(10, 8, True), (8, 10, False), (10, 10, False)]
+)
+def test_ten_bits_and_dither_are_the_references(
+    cuda: str, model: str, into: Depth, out: Depth, dither: bool
+) -> None:
+    source, target = signal(64, 48, "bt601", depth=into), signal(128, 96, depth=out)
+    options = {"model": model, "source": source, "target": target, "dither": dither}
+    frame = gradient(64, 48, into)
+    ours = open_upscaler(**options, device=cuda)([frame])[0]
+    exact = open_upscaler(**options, device="torch-cpu")([frame])[0]
+    assert ours.y.dtype == exact.y.dtype
+    assert largest_difference(ours, exact) <= (1 if model == "lanczos" else 2 << out - 8)
+
+
+def test_tiles_and_steps_do_not_show(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, target = [noise(64, 48, seed) for seed in range(4)], signal(192, 144)
+
+    def upscaled() -> list[Planes]:
+        network = SmallNetwork(layers=4)
+        return open_rgb(lambda: network, signal(64, 48), target, cuda, 4)(frames)
+
+    whole = upscaled()
+    for limit in (2 * 64 * 48, 900):
+        monkeypatch.setitem(tensors.MAX_PIXELS, "cuda", limit)
+        for a, b in zip(whole, upscaled(), strict=True):
+            assert largest_difference(a, b) <= 1
 
 
 def test_auto_finds_it(cuda: str) -> None:

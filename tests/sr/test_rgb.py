@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sr import Planes, Signal, UpscalerError, open_upscaler, precision, rgb
+from sr import Planes, Signal, UpscalerError, open_upscaler, precision, rgb, tensors
 from sr.precision import CPU_FORMATS, SINGLE, fastest_format, in_format
 from sr.rgb import open_rgb, sufficient_scale
 from tests.sr.frames import gradient, largest_difference, noise, psnr, signal
@@ -74,7 +74,7 @@ def test_the_smallest_sufficient_scale_is_taken(size: tuple[int, int], scale: in
 def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     network, target = SmallNetwork(), signal(192, 144)
     whole = opened(network, SMALL, target)([noise(64, 48)])[0]
-    monkeypatch.setitem(rgb.TILE_PIXELS, "cpu", 600)
+    monkeypatch.setitem(tensors.MAX_PIXELS, "cpu", 600)
     tiled = opened(network, SMALL, target)([noise(64, 48)])[0]
     assert largest_difference(whole, tiled) <= 1
     assert psnr(whole.y, tiled.y) > 80
@@ -90,12 +90,12 @@ def test_full_hd_becomes_4k_in_tiles() -> None:
     assert result.y.shape == (2160, 3840)
     assert len(shapes) > 1
     assert len(set(shapes)) == 1
-    assert np.prod(shapes[0][2:]) <= rgb.TILE_PIXELS["cpu"]
+    assert np.prod(shapes[0][2:]) <= tensors.MAX_PIXELS["cpu"]
 
 
 def test_a_global_network_goes_whole_or_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     network, target = SmallNetwork(is_global=True), signal(128, 96)
-    monkeypatch.setitem(rgb.TILE_PIXELS, "cpu", 600)
+    monkeypatch.setitem(tensors.MAX_PIXELS, "cpu", 600)
     whole = opened(network, SMALL, target)([noise(64, 48)])[0]
     tiled = opened(network, SMALL, target, tile_global=True)([noise(64, 48)])[0]
     assert psnr(whole.y, tiled.y) < 80
@@ -111,7 +111,7 @@ def test_a_global_network_goes_whole_or_says_why_not(monkeypatch: pytest.MonkeyP
 def test_steps_and_batches_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     frames, target = [noise(64, 48, seed) for seed in range(6)], signal(128, 96)
     together = opened(SmallNetwork(), SMALL, target, batch=6)(frames)
-    monkeypatch.setitem(rgb.TILE_PIXELS, "cpu", 4 * 64 * 48)
+    monkeypatch.setitem(tensors.MAX_PIXELS, "cpu", 4 * 64 * 48)
     stepped = opened(SmallNetwork(), SMALL, target, batch=6)
     for all_at_once, part, alone in zip(
         together, stepped(frames), (stepped([f])[0] for f in frames), strict=True

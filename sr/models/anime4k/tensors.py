@@ -157,8 +157,8 @@ def luma_frames(
 
 def _luma(rgb: torch.Tensor) -> torch.Tensor:
     """N3HW to N1HW."""
-    weights = torch.tensor(LUMA_WEIGHTS, dtype=rgb.dtype, device=rgb.device)
-    return torch.einsum("nchw,c->nhw", rgb, weights)[:, None]
+    red, green, blue = (weight * rgb[:, i : i + 1] for i, weight in enumerate(LUMA_WEIGHTS))
+    return red + green + blue
 
 
 def _convolution(weights: "ConvolutionPass") -> torch.nn.Conv2d:
