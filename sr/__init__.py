@@ -15,9 +15,10 @@ from sr.engine import (
 )
 from sr.errors import UpscalerError
 from sr.models.descriptor import Model
-from sr.types import Matrix, ModelInfo, Planes, Signal, Upscaler
+from sr.types import Depth, Matrix, ModelInfo, Planes, Signal, Upscaler
 
 __all__ = [
+    "Depth",
     "Matrix",
     "Model",
     "ModelInfo",

@@ -129,6 +129,19 @@ def test_every_format_stays_near_single(film: Planes, chosen, monkeypatch) -> No
     assert all(psnr(a, b) >= 50 for a, b in zip(ours, exact, strict=True))
 
 
+@pytest.mark.parametrize(
+    "model", ["waifu2x-upconv7", "waifu2x-cunet", "realesr-animevideo", "realcugan-se"]
+)
+def test_large_networks_in_bfloat16_are_near_single(film: Planes, model: str, monkeypatch) -> None:
+    crop = Planes(film.y[:48, :64], film.u[:24, :32], film.v[:24, :32])
+    options = {"model": model, "source": SMALL, "target": signal(128, 96)}
+    exact = open_upscaler(**options, device="torch-cpu")([crop])[0]
+    monkeypatch.setattr(rgb, "fastest_format", lambda *_: CPU_FORMATS[2])
+    ours = open_upscaler(**options)([crop])[0]
+    assert not np.array_equal(ours.y, exact.y)
+    assert all(psnr(a, b) >= 50 for a, b in zip(ours, exact, strict=True))
+
+
 @pytest.mark.usefixtures("_forget")
 def test_a_format_is_measured_once_for_each_network(monkeypatch: pytest.MonkeyPatch) -> None:
     timed = []
