@@ -70,7 +70,8 @@ system:
 
 demo: install
 	$(BIN)/python -m origin.demo $(DEMO_LIBRARY)
-	$(BIN)/upscale-origin serve demo=$(DEMO_LIBRARY) --port $(PORT)
+	$(BIN)/upscale-origin serve demo=$(DEMO_LIBRARY) --port $(PORT) --rendition auto \
+		--rendition 2x:waifu2x-upconv7:when=warmed
 
 check: install
 	$(BIN)/ruff check .

@@ -36,6 +36,8 @@ from origin.worker.process import WorkerSettings
 
 _MAX_SEGMENT_SECONDS = 3600
 """A file may have keyframes as far apart as it likes; `limits.MAX_SEGMENT_FRAMES` holds."""
+_HANG_SECONDS = 900.0
+"""Silence allowed: a frame of 4K by a large network takes minutes on a few cores."""
 _RATE_FACTOR = 4
 """Times the rate of a streamed variant: a file promises no bandwidth, only an H.264 level."""
 _CONSTANT = Fraction(1, 500)
@@ -85,7 +87,7 @@ async def upscale(request: Request, report: Report) -> Summary:
 @asynccontextmanager
 async def _workers(request: Request) -> AsyncIterator[WorkerPool]:
     pool = WorkerPool(
-        WorkerSettings(log_level="error"),
+        WorkerSettings(hang_seconds=_HANG_SECONDS, log_level="error"),
         Metrics(),
         upscale_workers=request.workers,
         package_workers=0,

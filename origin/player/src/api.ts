@@ -5,6 +5,8 @@ export interface Rendition {
   width: number;
   height: number;
   model: string;
+  /** Whether the multivariant playlist has it: slow models wait until the title is warmed. */
+  listed?: boolean;
 }
 
 export interface Title {

@@ -132,7 +132,9 @@ function summary({ duration_seconds, source, renditions }: Title): string {
   const parts = [];
   if (duration_seconds) parts.push(clock(duration_seconds));
   if (source) parts.push(`${source.height}p ${source.codec}`);
-  for (const rendition of renditions) parts.push(`→ ${rendition.height}p ${rendition.model}`);
+  for (const { height, model, listed } of renditions) {
+    parts.push(`→ ${height}p ${model}${listed === false ? " once warmed" : ""}`);
+  }
   return parts.join(" · ");
 }
 
