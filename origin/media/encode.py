@@ -156,13 +156,13 @@ def _x264_params(plan: RenditionPlan, seconds: Fraction) -> str:
         "vbv-maxrate": max(1, int(kilobits * (1 - _FIRST_SHARE) / seconds)),
         "vbv-bufsize": max(1, int(kilobits * _FIRST_SHARE)),
         "vbv-init": 1,
-        **_same_on_every_x86(),
+        **same_on_every_x86(),
     }
     return ":".join(f"{key}={value}" for key, value in options.items())
 
 
 @lru_cache(maxsize=1)
-def _same_on_every_x86() -> dict[str, str]:
+def same_on_every_x86() -> dict[str, str]:
     """Keep x264 from its AVX-512 code.
 
     That makes other bytes, and with MB-tree and B-frames other bytes from run to run. What it
