@@ -1,8 +1,11 @@
 """Every model: one folder per architecture, its descriptor apart from what loads it."""
 
+from pathlib import Path
+
 from sr.errors import UpscalerError
-from sr.models import anime4k, interpolation, realcugan, realesrgan, waifu2x
+from sr.models import anime4k, interpolation, realcugan, realesrgan, srcnn, waifu2x
 from sr.models.descriptor import Descriptor
+from sr.models.files import describe_file, is_model_file
 
 DESCRIPTORS: tuple[Descriptor, ...] = (
     *interpolation.DESCRIPTORS,
@@ -10,15 +13,18 @@ DESCRIPTORS: tuple[Descriptor, ...] = (
     *waifu2x.DESCRIPTORS,
     *realesrgan.DESCRIPTORS,
     *realcugan.DESCRIPTORS,
+    *srcnn.DESCRIPTORS,
 )
 
 
 def find_model(name: str) -> Descriptor:
-    """The descriptor of a model.
+    """The descriptor of a model, by its name or by the path of its file.
 
     Raises:
-        UpscalerError: There is none of this name.
+        UpscalerError: There is none of this name, or the file is no model.
     """
+    if is_model_file(name):
+        return describe_file(Path(name))
     for descriptor in DESCRIPTORS:
         if descriptor.info.name == name:
             return descriptor
