@@ -68,6 +68,8 @@ class RenditionPlan:
     bandwidth: int
     average_bandwidth: int
     pipeline_version: int = PIPELINE_VERSION
+    encoder: str = ""
+    """What encodes and muxes, with its version: another build may make other bytes."""
 
     def digest(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 over every field."""
@@ -259,6 +261,7 @@ def plan_rendition(
     source_color: Color,
     b_frames: int = 0,
     audio_peak_bandwidth: int = 0,
+    encoder: str = "",
 ) -> RenditionPlan:
     """Decide everything about a produced variant.
 
@@ -276,6 +279,7 @@ def plan_rendition(
         source_color: As tagged.
         b_frames: Consecutive B-frames that the source's own delay leaves room for.
         audio_peak_bandwidth: Of the audio that is muxed in or played with it, bits per second.
+        encoder: Name and version of what encodes.
 
     Raises:
         ManifestError: The source is HDR, or no H.264 level holds the output.
@@ -302,4 +306,5 @@ def plan_rendition(
         b_frames=b_frames,
         bandwidth=container_bandwidth(container, maxrate + audio_peak_bandwidth, frame_rate),
         average_bandwidth=container_bandwidth(container, average, frame_rate),
+        encoder=encoder,
     )

@@ -15,6 +15,7 @@ from origin.media.types import (
     ProduceSegment,
     RemuxVideo,
 )
+from origin.service.plans import ENCODER
 from origin.service.titles import FileTitle, HlsTitle, Offer, Title, find_offer
 
 MAX_PREROLL = 3
@@ -34,7 +35,7 @@ def track_digest(title: Title, track_id: str) -> str:
         track_id != SOURCE_TRACK and _audio_index(title, track_id) is None
     ):
         raise NotFoundError(f"{title.title_path} has no variant {track_id}", source=track_id)
-    text = f"{title.snapshot.identity}/{track_id}/{PIPELINE_VERSION}"
+    text = f"{title.snapshot.identity}/{track_id}/{PIPELINE_VERSION}/{ENCODER}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import sr
 from manifests.ladder import (
@@ -18,6 +19,9 @@ from origin.service.titles import FileTitle, HlsTitle
 
 NOT_PLAYED_IN_HLS = frozenset({"mpeg2video", "vp9"})
 """Source codecs that players cannot take; a same-size H.264 variant stands in for them."""
+
+ENCODER = f"av-{version('av')}"
+"""The package that carries FFmpeg and x264, which the origin itself never imports."""
 
 _B_FRAMES = 2
 
@@ -108,4 +112,5 @@ def _plan(context: Context, model: str, width: int, height: int) -> RenditionPla
         source_color=video.color,
         b_frames=_B_FRAMES if video.reorders else 0,
         audio_peak_bandwidth=context.audio_peak_bandwidth,
+        encoder=ENCODER,
     )

@@ -168,7 +168,7 @@ class Preparer:
 
     def _key(self, identity: str) -> str:
         models = model_digests(self._specs)
-        text = repr((identity, self._specs, models, self._device, PIPELINE_VERSION))
+        text = repr((identity, self._specs, models, self._device, PIPELINE_VERSION, plans.ENCODER))
         return "title-" + hashlib.sha256(text.encode()).hexdigest()
 
     async def _load(self, key: str, kind: type[_T]) -> _T | None:
