@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,8 @@ from sr.ncnn.operations import (
     Work,
 )
 
+MAX_SUBPIXEL = 4
+"""Features up to which a transposed convolution is a convolution before a pixel shuffle."""
 Border = Literal["replicate", "reflect"]
 
 
@@ -160,7 +163,7 @@ def _layer(work: Work, weights: Weights) -> nn.Module:
         case Linear(features=features, channels=channels):
             # on pooled maps, N x channels x 1 x 1
             layer = nn.Conv2d(channels, features, 1, bias=work.bias, device="meta")
-            _fill(layer, weights.tagged.reshape(features, channels, 1, 1), weights)
+            _fill(layer, weights.tagged.reshape(features, channels, 1, 1), weights.plain)
             return nn.Sequential(layer, *_activation(work.activation))
         case ParametricRelu(slopes=slopes):
             relu = nn.PReLU(slopes, device="meta")
@@ -187,6 +190,8 @@ def _weightless(work: Crop | Resize | PixelShuffle | Sum | Plain) -> nn.Module:
 
 
 def _convolution(work: Convolution, weights: Weights) -> nn.Module:
+    if work.transposed and work.features <= MAX_SUBPIXEL and (taps := _subpixel_taps(work)):
+        return _subpixel(work, weights, taps)
     kind = nn.ConvTranspose2d if work.transposed else nn.Conv2d
     layer = kind(
         work.channels,
@@ -198,16 +203,43 @@ def _convolution(work: Convolution, weights: Weights) -> nn.Module:
         device="meta",
     )
     values = weights.tagged.swapaxes(0, 1).copy() if work.transposed else weights.tagged
-    _fill(layer, values, weights)
+    _fill(layer, values, weights.plain)
     return layer
 
 
+def _subpixel_taps(work: Convolution) -> int:
+    """Side of the kernel that does the same before a pixel shuffle; 0 where none does."""
+    k, s, p = work.kernel, work.stride, work.padding
+    taps = (s - 1 + p) // s + 1
+    fits = -s < p - k + 1 <= 0 and s * (2 - taps) == k - 2 * p
+    return taps if fits else 0
+
+
+def _subpixel(work: Convolution, weights: Weights, taps: int) -> nn.Module:
+    """The transposed convolution as one convolution with a feature for each of its phases.
+
+    To few features that takes half the time (measured on a CPU, 256 to 3). Output o = m * s + phase
+    takes kernel element t from input m + (phase + p - t) / s.
+    """
+    s, p = work.stride, work.padding
+    spread = np.zeros((work.features, s, s, work.channels, taps, taps), np.float32)
+    phases = [(f, d, f + p - d * s) for f in range(s) for d in range(taps)]
+    phases = [(f, d, t) for f, d, t in phases if 0 <= t < work.kernel]
+    for (fy, dy, ty), (fx, dx, tx) in product(phases, phases):
+        spread[:, fy, fx, :, dy, dx] = weights.tagged[:, :, ty, tx]
+    features = work.features * s * s
+    layer = nn.Conv2d(work.channels, features, taps, bias=work.bias, device="meta")
+    plain = weights.plain.repeat(s * s)
+    _fill(layer, spread.reshape(features, work.channels, taps, taps), plain)
+    return nn.Sequential(layer, nn.PixelShuffle(s))
+
+
 def _fill(
-    layer: nn.Conv2d | nn.ConvTranspose2d, values: NDArray[np.float32], weights: Weights
+    layer: nn.Conv2d | nn.ConvTranspose2d, values: NDArray[np.float32], bias: NDArray[np.float32]
 ) -> None:
     layer.weight = nn.Parameter(torch.from_numpy(values))
     if layer.bias is not None:
-        layer.bias = nn.Parameter(torch.from_numpy(weights.plain))
+        layer.bias = nn.Parameter(torch.from_numpy(bias))
 
 
 def _activation(activation: Activation | None) -> tuple[nn.Module, ...]:
