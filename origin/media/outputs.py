@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from math import lcm
-from pathlib import Path
 from typing import cast
 
 import av
@@ -95,7 +94,7 @@ def open_output(
             yield output
             output.close()
         except (av.FFmpegError, ValueError) as error:
-            raise ProductionError(f"{Path(path).name} cannot be written: {error}") from error
+            raise ProductionError(f"the file cannot be written: {error}") from error
 
 
 def _common_timescale(time_bases: Iterable[Fraction]) -> int:

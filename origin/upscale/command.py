@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
             summary = asyncio.run(upscale(request, report))
     except KeyboardInterrupt:
         sys.stderr.write(
-            f"interrupted; what is finished is in {request.output}.parts: "
+            f"interrupted; finished segments are kept in {request.output}.parts: "
             "run the same command again to go on\n"
         )
         return _INTERRUPTED

@@ -77,7 +77,9 @@ class Parts:
         return (self._temporary / f"whole{suffix}").absolute()
 
     def release(self) -> None:
-        """Let another run have the directory, as it is."""
+        """Let another run have the directory; one without segments is removed."""
+        if not scan(self._objects):
+            self.delete()
         self._lock.release()
 
     def delete(self) -> None:

@@ -71,11 +71,9 @@ async def upscale(request: Request, report: Report) -> Summary:
             await _assemble(
                 request, work, pool, dropped=frozenset(refused), made=made.parts, store=parts
             )
-    except BaseException:
+            parts.delete()
+    finally:
         parts.release()
-        raise
-    parts.delete()
-    parts.release()
     return Summary(
         made=made.made,
         reused=len(made.parts) - made.made,

@@ -69,7 +69,9 @@ class Client:
         try:
             _, body = await self._get(url, keep=True)
             return json.loads(body)
-        except (NotFoundError, ValueError):
+        except UnavailableError:
+            raise
+        except (OriginError, ValueError):
             return None
 
     async def _get(self, url: str, *, keep: bool) -> tuple[dict[str, str], bytes]:

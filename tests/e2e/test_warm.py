@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from origin.cli import main
+from origin.warm.client import Client
+from origin.warm.targets import Wanted, find_segments
 from tests.http_client import get, title, titles, track
 from tests.media.synth import Clip, Sound, write_file, write_hls
 from tests.tools import ROOT, run_origin
@@ -161,6 +163,18 @@ def test_an_interruption_says_how_to_go_on(tmp_path):
     assert process.returncode == 130
     assert "run the same command again" in errors
     assert "Traceback" not in errors
+
+
+async def test_a_title_behind_a_cdn_that_has_no_listing(running, monkeypatch):
+    async def nothing(self: Client, url: str) -> None:
+        return None
+
+    monkeypatch.setattr(Client, "document", nothing)
+    url = running + titles(running)["lib/fmp4/index.m3u8"]["url"]
+    async with Client(connections=1) as client:
+        found = await find_segments(client, url, Wanted())
+    own = track(running + rendition(running, "lib/fmp4/index.m3u8", "up-180p-bilinear")["url"])
+    assert found == [own.init, *own.segments]
 
 
 @pytest.mark.parametrize(

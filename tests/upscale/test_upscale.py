@@ -333,7 +333,7 @@ def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_interrupted_run_goes_on_where_it_stopped(long_file: Path, tmp_path: Path):
     output = tmp_path / "out.mkv"
     command = [sys.executable, "-m", "origin", "upscale", str(long_file), str(output)]
-    command += ["--model", "lanczos", "--scale", "4", "--preset", "medium", "--crf", "23"]
+    command += ["--model", "lanczos", "--scale", "3", "--preset", "medium", "--crf", "23"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     objects = tmp_path / "out.mkv.parts" / "objects"
     deadline = time.monotonic() + 120
@@ -364,10 +364,6 @@ def test_an_interrupted_run_goes_on_where_it_stopped(long_file: Path, tmp_path: 
 
 def test_other_settings_do_not_take_what_is_there(rich_file: Path, tmp_path: Path):
     output = tmp_path / "out.mp4"
-    parts = tmp_path / "out.mp4.parts" / "objects"
-    with pytest.raises(OriginError, match="cannot hold"):
-        run(rich_file, output)
-    assert not parts.exists()
     run(rich_file, output, drop_unsupported=True)
     summary = run(rich_file, output, drop_unsupported=True, overwrite=True, crf=30)
     assert (summary.made, summary.reused) == (3, 0)
@@ -442,5 +438,4 @@ def test_a_mistake_ends_in_one_line(
     assert status in (1, 2)
     assert len(lines) == 1
     assert words in lines[0]
-    after = {path.name for path in tmp_path.iterdir()} - {"out.mkv.parts"}
-    assert sorted(after) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
