@@ -1,45 +1,27 @@
-"""Upscales a file: inspect, plan, make every segment in the workers, put the file together."""
+"""Upscales a file: every segment is made in the workers, then the file is put together."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor, inf
+from math import floor
 
-import sr
-from manifests.codecs import h264_level
-from manifests.errors import ManifestError
-from manifests.ladder import RenditionPlan, container_bandwidth
 from manifests.timeline import SegmentSpan
-from origin.errors import ConfigError, OriginError, ProductionError, UnsupportedSourceError
-from origin.media.types import (
-    AssembleFile,
-    CheckOutput,
-    FileFacts,
-    FileRange,
-    InspectFile,
-    PrepareRendition,
-    Window,
-)
+from origin.errors import OriginError, ProductionError
+from origin.media.types import AssembleFile, FileFacts, FileRange, Window
 from origin.progress import Report
-from origin.service import jobs, plans
-from origin.service.titles import FileSource, FileTitle, Offer
-from origin.sources import DirectoryLibrary
+from origin.service import jobs
 from origin.telemetry import Metrics
 from origin.upscale.parts import Parts
+from origin.upscale.planning import Work, check_output, prepare
 from origin.upscale.request import Request, Summary
 from origin.worker.lanes import Lane
 from origin.worker.pool import WorkerPool
 from origin.worker.process import WorkerSettings
 
-_MAX_SEGMENT_SECONDS = 3600
-"""A file may have keyframes as far apart as it likes; `limits.MAX_SEGMENT_FRAMES` holds."""
 _HANG_SECONDS = 900.0
 """Silence allowed: a frame of 4K by a large network takes minutes on a few cores."""
-_RATE_FACTOR = 4
-"""Times the rate of a streamed variant: a file promises no bandwidth, only an H.264 level."""
 _CONSTANT = Fraction(1, 500)
 """How far frames over seconds may lie from the frame rate where that is constant."""
 
@@ -57,10 +39,10 @@ async def upscale(request: Request, report: Report) -> Summary:
     parts = Parts(request.output)
     try:
         async with _workers(request) as pool:
-            work = await _prepare(request, pool)
+            work = await prepare(request, pool)
             if work.title.warnings:
                 report.note("; ".join(work.title.warnings))
-            refused = await _check_output(request, work, pool)
+            refused = await check_output(request, work, pool)
             if refused:
                 report.note(
                     f"left out, as {request.output.name} cannot hold them: "
@@ -98,124 +80,11 @@ async def _workers(request: Request) -> AsyncIterator[WorkerPool]:
         await pool.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    title: FileTitle
-    offer: Offer
-    spans: Sequence[SegmentSpan]
-    """Those that are wanted."""
-
-    @property
-    def frames(self) -> int:
-        return sum(span.packet_count for span in self.spans)
-
-    @property
-    def is_whole(self) -> bool:
-        return len(self.spans) == len(self.title.facts.spans)
-
-
-async def _prepare(request: Request, pool: WorkerPool) -> _Work:
-    library = DirectoryLibrary("file", request.source.parent)
-    source = FileSource(library=library, path=request.source.name)
-    snapshot = await asyncio.to_thread(library.snapshot, source.files)
-    inspect = InspectFile(
-        name=request.source.name,
-        path=str(request.source.resolve()),
-        max_segment_seconds=_MAX_SEGMENT_SECONDS,
-        audio=False,
-    )
-    facts = await pool.run(inspect, key="inspect", lane=Lane.UPSCALE)
-    title = FileTitle(
-        title_path=request.source.name,
-        source=source,
-        snapshot=snapshot,
-        facts=facts,
-        offers=(),
-        warnings=_warnings(facts),
-    )
-    plan = _plan(request, title)
-    job = PrepareRendition(plan=plan, source=jobs.file_body(title, 0))
-    prepared = await pool.run(job, key="prepare", lane=Lane.UPSCALE)
-    offer = Offer(plan=plan, prepared=prepared, digest=plan.digest())
-    return _Work(title=replace(title, offers=(offer,)), offer=offer, spans=_spans(request, facts))
-
-
-def _warnings(facts: FileFacts) -> tuple[str, ...]:
-    interlaced = "the source is interlaced; its frames are upscaled as they are"
-    return (interlaced,) if facts.video.interlaced else ()
-
-
-def _plan(request: Request, title: FileTitle) -> RenditionPlan:
-    context = replace(plans.for_file(title), replaces_source=False)
-    video = title.facts.video
-    try:
-        found = plans.plan_all(context, [request.spec])
-        if not found:
-            raise ConfigError(
-                f"the source has {video.height} lines: expected a target with more, "
-                "and no larger than 8192x4320"
-            )
-        (plan,) = found
-        maxrate = plan.maxrate * _RATE_FACTOR
-        return replace(
-            plan,
-            crf=request.crf,
-            preset=request.preset,
-            maxrate=maxrate,
-            level=h264_level(plan.width, plan.height, plan.frame_rate, maxrate),
-            bandwidth=container_bandwidth(plan.container, maxrate, plan.frame_rate),
-        )
-    except sr.UpscalerError as error:
-        raise ConfigError(str(error)) from error
-    except ManifestError as error:
-        raise UnsupportedSourceError(str(error), source=title.title_path) from error
-
-
-def _spans(request: Request, facts: FileFacts) -> list[SegmentSpan]:
-    """The segments that lie in the wanted part, whole."""
-    start = -inf if request.start_seconds is None else request.start_seconds
-    end = inf if request.end_seconds is None else request.end_seconds
-    base, origin = facts.video.time_base, facts.spans[0].first_pts
-    wanted = [
-        span
-        for span in facts.spans
-        if (span.end_pts - origin) * base > start and (span.first_pts - origin) * base < end
-    ]
-    if not wanted:
-        raise ConfigError(f"the source ends at {facts.duration_seconds:.3f} s, before --start")
-    return wanted
-
-
-async def _check_output(request: Request, work: _Work, pool: WorkerPool) -> dict[int, str]:
-    """Streams to leave out, with their names.
-
-    Raises:
-        UnsupportedSourceError: There are such, and the user did not say that they may go.
-    """
-    job = CheckOutput(
-        name=work.title.title_path,
-        path=str(request.source.resolve()),
-        container=work.title.facts.container,
-        prepared=work.offer.prepared,
-        output_format=request.output_format,
-    )
-    plan = await pool.run(job, key="check", lane=Lane.UPSCALE)
-    if plan.refused and not request.drop_unsupported:
-        streams = ", ".join(plan.refused.values())
-        other = " or write an .mkv" if request.output_format == "mp4" else ""
-        raise UnsupportedSourceError(
-            f"{request.output.name} cannot hold {streams} of {work.title.title_path}: "
-            f"give --drop-unsupported to leave that out{other}",
-            source=work.title.title_path,
-        )
-    return plan.refused
-
-
 class _Making:
     """Makes the segments that are not there yet, some at a time."""
 
     def __init__(
-        self, request: Request, work: _Work, parts: Parts, pool: WorkerPool, report: Report
+        self, request: Request, work: Work, parts: Parts, pool: WorkerPool, report: Report
     ) -> None:
         self._request = request
         self._work = work
@@ -278,7 +147,7 @@ class _Making:
 
 async def _assemble(
     request: Request,
-    work: _Work,
+    work: Work,
     pool: WorkerPool,
     *,
     dropped: frozenset[int],
@@ -318,7 +187,7 @@ def _constant_rate(facts: FileFacts) -> Fraction | None:
     return wanted if abs(rate - wanted) <= max(_CONSTANT, Fraction(1, frames)) * wanted else None
 
 
-def _window(work: _Work) -> Window:
+def _window(work: Work) -> Window:
     """The part that the wanted segments cover; it begins within its first second."""
     base = work.title.facts.video.time_base
     start = work.spans[0].first_pts * base
