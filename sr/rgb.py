@@ -86,7 +86,7 @@ def open_rgb(
     if torch.device(device).type == "cuda":
         chosen = HALF
     else:
-        chosen = SINGLE if threads is None else fastest_format(module, threads)
+        chosen = SINGLE if threads is None else fastest_format(module)
     run = in_format(module, chosen, device)
     tiled = tiled_network(module, run, source, device, tile_global=tile_global)
     scale: int = module.scale  # type: ignore[assignment]

@@ -155,20 +155,19 @@ def test_a_format_is_measured_once_for_each_network(monkeypatch: pytest.MonkeyPa
 
     run_times: dict[object, float] = {}
     monkeypatch.setattr(precision, "in_format", fake)
-    monkeypatch.setattr(precision, "_seconds", lambda run, _: run_times[run])
+    monkeypatch.setattr(precision, "_seconds", lambda run: run_times[run])
     monkeypatch.setattr(precision, "has_native_bfloat16", lambda: False)
-    assert fastest_format(SmallNetwork(), 1) == CPU_FORMATS[1]
-    assert fastest_format(SmallNetwork(), 1) == CPU_FORMATS[1]
+    assert fastest_format(SmallNetwork()) == CPU_FORMATS[1]
+    assert fastest_format(SmallNetwork()) == CPU_FORMATS[1]
     assert timed == list(CPU_FORMATS[:2])
-    fastest_format(SmallNetwork(layers=4), 1)
-    fastest_format(SmallNetwork(), 2)
-    assert len(timed) == 6
+    fastest_format(SmallNetwork(layers=4))
+    assert len(timed) == 4
     clock[CPU_FORMATS[1]] = 0.95
-    assert fastest_format(SmallNetwork(layers=5), 1) == SINGLE
+    assert fastest_format(SmallNetwork(layers=5)) == SINGLE
     monkeypatch.setattr(precision, "has_native_bfloat16", lambda: True)
-    assert fastest_format(SmallNetwork(layers=6), 1) == CPU_FORMATS[2]
+    assert fastest_format(SmallNetwork(layers=6)) == CPU_FORMATS[2]
     monkeypatch.setattr(precision, "MIN_PSNR", 200.0)
-    assert fastest_format(SmallNetwork(layers=7), 1) == SINGLE
+    assert fastest_format(SmallNetwork(layers=7)) == SINGLE
 
 
 @pytest.mark.usefixtures("_forget")
