@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sr
@@ -174,6 +174,7 @@ TOKENS = [
 ]
 
 
+@settings(deadline=None)  # timings decide nothing
 @given(st.data())
 def test_damaged_text_is_refused_or_read(data: st.DataObject) -> None:
     words = text(conv(o="a", f=12), "PixelShuffle p 1 1 a out 0=2").split(" ")
@@ -187,6 +188,7 @@ def test_damaged_text_is_refused_or_read(data: st.DataObject) -> None:
     assert 1 <= graph.scale <= 8
 
 
+@settings(deadline=None)  # timings decide nothing
 @given(st.integers(0, 340), st.binary(max_size=8))
 def test_damaged_weights_are_refused_or_read(position: int, noise: bytes) -> None:
     binary = weights()
