@@ -11,13 +11,16 @@ from numba import njit
 
 from sr.kernels.anime4k_rows import (
     double_row,
+    halve_row,
     limit_luma,
     read_row,
-    store_row,
+    store_blend,
+    store_pair,
+    to_codes,
     weigh,
-    write_pixels,
 )
 from sr.kernels.crelu import (
+    REACH,
     advance,
     close_source,
     residual_rows,
@@ -25,6 +28,8 @@ from sr.kernels.crelu import (
     strip_columns,
     strip_count,
 )
+
+_CHROMA_RING = 16  # rows of chroma from which halved rows are made
 
 
 @njit(nogil=True, cache=True)
@@ -46,7 +51,7 @@ def double_luma(y, u, v, width, height, color, gain, network, half, out, work):
     """
     layers = len(network[1]) + 1
     scratch = np.empty((3, work.shape[1]), np.float32)
-    doubled = np.empty(2 * work.shape[1], np.float32)
+    pair = np.empty((2, work.shape[1]), np.float32)
     strips = strip_count(width, work)
     for strip in range(strips):
         left, start, stop, right = strip_columns(strip, strips, width)
@@ -59,8 +64,8 @@ def double_luma(y, u, v, width, height, color, gain, network, half, out, work):
             row = t - layers
             for r in range(max(2 * row, 0), max(2 * row + 2, 0)):
                 count = stop - start
-                double_row(r, 3, 0, height, start - left, count, gain, work, scratch[0], doubled)
-                store_row(doubled, 2 * count, half, out[r, 2 * start :])
+                double_row(r, 3, 0, height, start - left, count, gain, work, scratch[0], pair)
+                store_pair(pair, count, half, out[r, 2 * start :])
 
 
 @njit(nogil=True, cache=True)
@@ -124,12 +129,12 @@ def restore(rgb, network, out, work):
     height, width = rgb.shape[1:]
     layers = len(network[1]) + 1
     strips = strip_count(width, work)
+    no_peaks = np.empty((0, 0), np.float32)
     for strip in range(strips):
         left, start, stop, right = strip_columns(strip, strips, width)
         for t in range(height + layers):
             if t < height:
-                _copy_row(rgb, t, left, right, work)
-                close_source(t, right - left, work)
+                _copy_row(rgb, no_peaks, t, left, right, work)
             advance(t, height, right - left, network, work)
             row = t - layers
             if row >= 0:
@@ -142,8 +147,8 @@ def restore(rgb, network, out, work):
 
 
 @njit(nogil=True, cache=True)
-def double_rgb(rgb, peaks, luma, network, color, half, y, u, v, work):
-    """Y'CbCr of full resolution at twice the size, by a network of three residuals.
+def double_rgb(rgb, peaks, luma, network, color, taps, half, y, u, v, work):
+    """Y'CbCr planes at twice the size, by a network of three residuals.
 
     Args:
         rgb: (3, H, W) float32.
@@ -151,42 +156,84 @@ def double_rgb(rgb, peaks, luma, network, color, half, y, u, v, work):
         luma: (3,) float32, the weights of R, G and B in that luma.
         network: Of twelve outputs: R, G, B, each in the order of depth-to-space.
         color: (3, 4) float32: rows Y, Cb, Cr of the target, each an affine map of (R, G, B, 1).
-        half: 0.5 to round luma to uint8, 0 for float32 output.
+        taps: How chroma is halved: (column of the first tap of the first sample, (K,) float32
+            weights, row of the first tap, (L,) weights), K and L at most 12; with no weights it is
+            not halved.
+        half: 0.5 to round to uint8, 0 for float32 output.
         y: (2H, 2W) uint8 or float32, written.
-        u: (2H, 2W) float32, written.
+        u: (H, W) likewise; where chroma is not halved, (2H, 2W).
         v: As `u`.
         work: Of the network and W.
     """
     height, width = rgb.shape[1:]
     layers = len(network[1]) + 1
+    first_column, across, first_row, down = taps
+    delay = max(first_row + down.size - 1, 0) // 2  # rows until a row's last tap is there
+    pixels = np.empty((4, 2, work.shape[1]), np.float32)
     scratch = np.empty(work.shape[1], np.float32)
-    pixels = np.empty((4, 2 * work.shape[1]), np.float32)
+    rings = np.empty((2, _CHROMA_RING, work.shape[1]), np.float32)
     strips = strip_count(width, work)
     for strip in range(strips):
         left, start, stop, right = strip_columns(strip, strips, width)
-        for t in range(height + layers):
+        window = (max(start - REACH, left), start, stop, min(stop + REACH, right))
+        count = stop - start
+        for t in range(height + layers + delay):
             if t < height:
-                _copy_row(rgb, t, left, right, work)
-                if peaks.size:
-                    source_rows(t, work)[3, : right - left] = peaks[t, left:right]
-                close_source(t, right - left, work)
+                _copy_row(rgb, peaks, t, left, right, work)
             advance(t, height, right - left, network, work)
             row = t - layers
-            for r in range(max(2 * row, 0), max(2 * row + 2, 0)):
-                skip, count = start - left, stop - start
-                for c in range(4 if peaks.size else 3):
-                    residual = c if c < 3 else -1
-                    double_row(
-                        r, c, residual, height, skip, count, np.float32(1), work, scratch, pixels[c]
-                    )
-                columns = slice(2 * start, 2 * stop)
-                if peaks.size:
-                    limit_luma(pixels, luma, 2 * count)
-                write_pixels(pixels, color, half, y[r, columns], u[r, columns], v[r, columns])
+            for r in range(2 * row, 2 * row + 2) if 0 <= row < height else range(0):
+                _double_pixels(r, height, left, window, peaks, luma, work, scratch, pixels)
+                _convert_pixels(window, color, pixels)
+                store_pair(pixels[0, :, REACH:], count, half, y[r, 2 * start :])
+                for plane, full, ring in ((1, u, rings[0]), (2, v, rings[1])):
+                    if across.size:
+                        line = ring[r % _CHROMA_RING, :count]
+                        halve_row(pixels[plane], first_column + 2 * REACH, across, line)
+                    else:
+                        store_pair(pixels[plane, :, REACH:], count, half, full[r, 2 * start :])
+            if across.size and row >= delay:
+                first = 2 * (row - delay) + first_row
+                for plane, ring in ((u, rings[0]), (v, rings[1])):
+                    target = plane[row - delay, start:stop]
+                    store_blend(ring, first, 2 * height, down, half, scratch, target)
 
 
 @njit(nogil=True, cache=True)
-def _copy_row(rgb, t, left, right, work):
+def _double_pixels(r, height, left, window, peaks, luma, work, scratch, pixels):
+    """Output row r of R, G and B, from column REACH on what is kept, before it what is read."""
+    first, start, _, end = window
+    count, lead = end - first, REACH - (start - first)
+    one = np.float32(1)
+    for c in range(4 if peaks.size else 3):
+        residual = c if c < 3 else -1
+        pair = pixels[c, :, lead:]
+        double_row(r, c, residual, height, first - left, count, one, work, scratch, pair)
+    if peaks.size:
+        for side in range(2):
+            red, green, blue, peak = pixels[:, side, lead : lead + count]
+            limit_luma(red, green, blue, peak, luma)
+
+
+@njit(nogil=True, cache=True)
+def _convert_pixels(window, color, pixels):
+    """To codes; those beyond the frame's edges repeat them."""
+    first, start, stop, end = window
+    lead = REACH - (start - first)
+    tail = lead + end - first
+    for side in range(2):
+        red, green, blue = pixels[:3, side, lead:tail]
+        to_codes(red, green, blue, color)
+    for plane in range(1, 3):
+        pixels[plane, :, :lead] = pixels[plane, 0, lead]
+        pixels[plane, :, tail : stop - start + 2 * REACH] = pixels[plane, 1, tail - 1]
+
+
+@njit(nogil=True, cache=True)
+def _copy_row(rgb, peaks, t, left, right, work):
     rows = source_rows(t, work)
     for channel in range(3):
         rows[channel, : right - left] = rgb[channel, t, left:right]
+    if peaks.size:
+        rows[3, : right - left] = peaks[t, left:right]
+    close_source(t, right - left, work)

@@ -1,4 +1,8 @@
-"""Single rows of a frame: from planes, doubled, converted and rounded."""
+"""Single rows of a frame: from planes, doubled, converted and rounded.
+
+A doubled row is kept as its even and its odd columns, which are what networks give, until it is
+stored: so every step works on neighbours.
+"""
 
 # ruff: noqa: PLR0917 (numba passes arguments by position)
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -26,7 +30,7 @@ def read_row(y, u, v, t, height, left, columns, color, scratch, rows):
 
 
 @njit(nogil=True, cache=True)
-def double_row(r, channel, residual, height, skip, count, gain, work, scratch, target):
+def double_row(r, channel, residual, height, first, count, gain, work, scratch, pair):
     """Output row r of a channel, bilinearly doubled, plus a residual if that is not negative.
 
     Args:
@@ -34,32 +38,30 @@ def double_row(r, channel, residual, height, skip, count, gain, work, scratch, t
         channel: Of the source.
         residual: Which residual of the network, or -1.
         height: Rows of the source.
-        skip: The first buffered column to double.
+        first: The first buffered column to double.
         count: How many columns.
         gain: Applied to the residual.
         work: Line buffers in which row r / 2 is complete.
         scratch: (at least count + 2,) float32, overwritten.
-        target: (at least 2 * count,) float32, written.
+        pair: (2, at least count) float32, written: even and odd columns.
     """
     row = r // 2
     neighbour = min(max(row - 1 + r % 2 * 2, 0), height - 1)
-    middle = work[row % LONG_RING * SOURCE_CHANNELS + channel, PAD - 1 + skip :]
-    other = work[neighbour % LONG_RING * SOURCE_CHANNELS + channel, PAD - 1 + skip :]
+    middle = work[row % LONG_RING * SOURCE_CHANNELS + channel, PAD - 1 + first :]
+    other = work[neighbour % LONG_RING * SOURCE_CHANNELS + channel, PAD - 1 + first :]
     low, high = np.float32(0.25), np.float32(0.75)
     for x in range(count + 2):
         scratch[x] = high * middle[x] + low * other[x]
     before, here, after = scratch, scratch[1:], scratch[2:]
-    if residual < 0:
-        for x in range(count):
-            target[2 * x] = low * before[x] + high * here[x]
-            target[2 * x + 1] = high * here[x] + low * after[x]
-        return
-    mixed = residual_rows(row, work)
-    even = mixed[residual * MIXES + r % 2 * 2, skip:]
-    odd = mixed[residual * MIXES + r % 2 * 2 + 1, skip:]
     for x in range(count):
-        target[2 * x] = low * before[x] + high * here[x] + gain * even[x]
-        target[2 * x + 1] = high * here[x] + low * after[x] + gain * odd[x]
+        pair[0, x] = low * before[x] + high * here[x]
+        pair[1, x] = high * here[x] + low * after[x]
+    if residual >= 0:
+        mixed = residual_rows(row, work)
+        for side in range(2):
+            added = mixed[residual * MIXES + r % 2 * 2 + side, first:]
+            for x in range(count):
+                pair[side, x] += gain * added[x]
 
 
 @njit(nogil=True, cache=True)
@@ -71,11 +73,10 @@ def weigh(red, green, blue, weights, offset, target):
 
 
 @njit(nogil=True, cache=True)
-def limit_luma(pixels, weights, count):
-    """Lower R, G and B alike where their luma exceeds the fourth row."""
-    red, green, blue, peak = pixels
+def limit_luma(red, green, blue, peak, weights):
+    """Lower R, G and B alike where their luma exceeds the peak."""
     a, b, c = weights
-    for x in range(count):
+    for x in range(red.size):
         excess = a * red[x] + b * green[x] + c * blue[x] - peak[x]
         excess = max(excess, np.float32(0))
         red[x] -= excess
@@ -84,23 +85,71 @@ def limit_luma(pixels, weights, count):
 
 
 @njit(nogil=True, cache=True)
-def write_pixels(pixels, color, half, y, u, v):
-    """R'G'B', cut to [0, 1], to Y'CbCr."""
-    for channel in range(3):
-        line = pixels[channel]
-        for x in range(y.size):
-            line[x] = min(max(line[x], np.float32(0)), np.float32(1))
-    red, green, blue = pixels[0, : y.size], pixels[1, : y.size], pixels[2, : y.size]
-    weigh(red, green, blue, color[1], color[1, 3], u)
-    weigh(red, green, blue, color[2], color[2, 3], v)
-    weigh(red, green, blue, color[0], color[0, 3], pixels[3])
-    store_row(pixels[3], y.size, half, y)
+def to_codes(red, green, blue, color):
+    """R'G'B', cut to [0, 1], to Y'CbCr in place."""
+    (ry, gy, by, oy), (ru, gu, bu, ou), (rv, gv, bv, ov) = color
+    zero, one = np.float32(0), np.float32(1)
+    for x in range(red.size):
+        r, g, b = (
+            min(max(red[x], zero), one),
+            min(max(green[x], zero), one),
+            min(max(blue[x], zero), one),
+        )
+        red[x] = oy + ry * r + gy * g + by * b
+        green[x] = ou + ru * r + gu * g + bu * b
+        blue[x] = ov + rv * r + gv * g + bv * b
 
 
 @njit(nogil=True, cache=True)
-def store_row(values, count, half, target):
-    """Round to uint8 with a `half` of 0.5; keep float32 as it is with 0."""
+def halve_row(pair, first, weights, target):
+    """Every even column, filtered.
+
+    Args:
+        pair: (2, n) float32: even and odd columns.
+        first: Where the first sample of the target has its first tap, in columns of the row.
+        weights: (K,) float32.
+        target: (m,) float32, written.
+    """
+    target[:] = 0
+    for k in range(weights.size):
+        weight = weights[k]
+        source = pair[(first + k) % 2, (first + k) // 2 :]
+        if weight != 0:
+            for x in range(target.size):
+                target[x] += weight * source[x]
+
+
+@njit(nogil=True, cache=True)
+def store_pair(pair, count, half, target):
+    """Interleave even and odd; round to uint8 with a `half` of 0.5, keep float32 with 0."""
     top = np.float32(255.0) if half > 0 else np.float32(np.inf)
     bottom = np.float32(0.0) if half > 0 else np.float32(-np.inf)
+    even, odd = pair[0], pair[1]
     for x in range(count):
-        target[x] = min(max(values[x] + half, bottom), top)
+        target[2 * x] = min(max(even[x] + half, bottom), top)
+        target[2 * x + 1] = min(max(odd[x] + half, bottom), top)
+
+
+@njit(nogil=True, cache=True)
+def store_blend(ring, first, height, weights, half, scratch, target):
+    """The filtered column of rows, stored as by `store_pair`.
+
+    Args:
+        ring: (R, at least n) float32: row t of the plane at t modulo R.
+        first: The row of the first tap; clamped to the plane.
+        height: Rows of the plane.
+        weights: (K,) float32, K <= R.
+        half: 0.5 to round to uint8, 0 for float32.
+        scratch: (at least n,) float32, overwritten.
+        target: (n,) uint8 or float32, written.
+    """
+    top = np.float32(255.0) if half > 0 else np.float32(np.inf)
+    bottom = np.float32(0.0) if half > 0 else np.float32(-np.inf)
+    scratch[: target.size] = half
+    for k in range(weights.size):
+        weight = weights[k]
+        source = ring[min(max(first + k, 0), height - 1) % ring.shape[0]]
+        for x in range(target.size):
+            scratch[x] += weight * source[x]
+    for x in range(target.size):
+        target[x] = min(max(scratch[x], bottom), top)

@@ -34,17 +34,19 @@ from sr.kernels.simd import (
 
 Network = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
-HALO = 8
-"""Columns that a strip computes beyond its own: even, and no less than any network's layers."""
+REACH = 3
+"""Columns beyond a strip's own that must be right, too: halving chroma reads them."""
+HALO = 12
+"""Columns that a strip computes beyond its own: even, no less than MAX_LAYERS and REACH."""
+MAX_LAYERS = 8
+MAX_OUTPUTS = 12
 SOURCE_CHANNELS = 4
 """R, G, B, and one more that takes no part in the network."""
 LONG_RING = 16
-"""Rows between reading the source and completing its residual, rounded up."""
+"""Rows of the source that are kept: from before the residual's to the last that is read."""
 _RING = 3  # rows of a feature map that the next layer reads
-_MIXED_RING = 8
-_MAX_MIXES = 12
 _MIXED = SOURCE_CHANNELS * LONG_RING
-_FEATURES = _MIXED + _MIXED_RING * _MAX_MIXES
+_FEATURES = _MIXED + MAX_LAYERS * MAX_OUTPUTS
 _CACHE_FLOATS = 230_000  # of the 1 MiB of L2 that a core has
 _GRAIN = 16
 
@@ -92,8 +94,8 @@ def close_source(t, columns, work):
 @njit(nogil=True, cache=True)
 def residual_rows(row, work):
     """What the network adds to a row, when row + layers has been read: (outputs, stride - PAD)."""
-    index = _MIXED + row % _MIXED_RING * _MAX_MIXES
-    return work[index : index + _MAX_MIXES, PAD:]
+    index = _MIXED + row % MAX_LAYERS * MAX_OUTPUTS
+    return work[index : index + MAX_OUTPUTS, PAD:]
 
 
 @njit(nogil=True, cache=True)
@@ -147,7 +149,7 @@ def _mix_row(output, row, columns, weights, work):
     halves = weights.shape[1] // MIXES
     base = work.ctypes.data + PAD * 4
     source = base + output * stride * 4
-    mixed = base + (_MIXED + row % _MIXED_RING * _MAX_MIXES) * stride * 4
+    mixed = base + (_MIXED + row % MAX_LAYERS * MAX_OUTPUTS) * stride * 4
     for group in range(weights.shape[0]):
         numbers = weights[group].ctypes.data
         target = mixed + group * MIXES * stride * 4

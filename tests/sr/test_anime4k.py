@@ -32,10 +32,9 @@ def both(model: str, frame: Planes, source: Signal, target: Signal) -> tuple[Pla
     return fast, reference
 
 
-@pytest.mark.parametrize("into", ["bt601", "bt709"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("picture", [noise, gradient])
-def test_numba_is_torch(model: str, picture, size: tuple[int, int], into: Matrix) -> None:
+@pytest.mark.parametrize(("picture", "into"), [(noise, "bt601"), (gradient, "bt709")])
+def test_numba_is_torch(model: str, size: tuple[int, int], picture, into: Matrix) -> None:
     frame = picture(*size)
     fast, reference = double(model, frame, into=into), double(model, frame, "torch-cpu", into)
     assert largest_difference(fast, reference) <= 1

@@ -1,10 +1,15 @@
-"""Networks whose residual is the same for R, G and B."""
+"""Networks whose residual is the same for R, G and B; networks that the kernel does not take."""
+
+from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
-from sr import Planes, load_model, open_upscaler
+from sr import Planes, UpscalerError, load_model, open_upscaler
 from sr.color import rgb_from_codes
+from sr.models.anime4k.planes import pack
+from sr.models.anime4k.weights import load_weights
 from tests.sr.frames import signal
 
 
@@ -22,3 +27,9 @@ def test_luma_alone_is_the_luma_of_the_rgb_network(film: Planes) -> None:
     luma = np.einsum("j,jhw->hw", to_luma[:3], out) + to_luma[3]
     ours = open_upscaler(model="anime4k-m", source=source, target=target)([frame])[0]
     assert np.abs(ours.y - luma.clip(0, 255)).max() <= 0.51
+
+
+def test_a_network_too_large_for_the_kernel_is_refused() -> None:
+    weights = load_weights()
+    with pytest.raises(UpscalerError, match="9 layers"):
+        pack(replace(weights, hidden=(*weights.hidden, weights.hidden[0], weights.hidden[0])))

@@ -7,17 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr.color import codes_from_codes, codes_from_rgb, luma_gain, rgb_from_codes
-from sr.cpu import ROUND, ChromaPath, CpuUpscaler, PlaneResampler, is_plain
+from sr.cpu import ROUND, ChromaPath, CpuUpscaler, PlaneResampler, Quantiser, is_plain
+from sr.errors import UpscalerError
 from sr.kernels import anime4k as kernels
-from sr.kernels.crelu import Network, workspace
+from sr.kernels.crelu import MAX_LAYERS, MAX_OUTPUTS, Network, workspace
 from sr.kernels.simd import MIXES
 from sr.models.anime4k.weights import LUMA_WEIGHTS, Anime4KWeights
 from sr.planes import check_planes, whole_rows
-from sr.resample import CHROMA_X, CHROMA_Y, LUMA
+from sr.resample import CHROMA_X, CHROMA_Y, LUMA, subsampling_taps
 from sr.shaders import ConvolutionPass
 from sr.types import Plane, Planes, Signal, Upscaler
 
 SCALE = 2
+HalvingTaps = tuple[int, NDArray[np.float32], int, NDArray[np.float32]]
+_NO_TAPS: HalvingTaps = (0, np.empty(0, np.float32), 0, np.empty(0, np.float32))
 _LUMA = np.array(LUMA_WEIGHTS, np.float32)
 
 
@@ -30,8 +33,17 @@ def open_network(*chain: Anime4KWeights, source: Signal, target: Signal, threads
 
 
 def pack(weights: Anime4KWeights) -> Network:
-    """The weights as `sr.kernels.crelu` takes them; the outputs are padded to whole groups."""
+    """The weights as `sr.kernels.crelu` takes them; the outputs are padded to whole groups.
+
+    Raises:
+        UpscalerError: The network is too large for the kernel.
+    """
     outputs, channels = weights.mix.weight.shape[:2]
+    if weights.features not in (4, 8) or weights.layers > MAX_LAYERS or outputs > MAX_OUTPUTS:
+        raise UpscalerError(
+            f"no CPU kernel for {weights.features} features, {weights.layers} layers and {outputs}"
+            f" outputs: it takes 4 or 8, {MAX_LAYERS} and {MAX_OUTPUTS}"
+        )
     groups, layers = -(-outputs // MIXES), weights.mixed_layers
     mix = np.zeros((groups * MIXES, channels), np.float32)
     mix[:outputs] = weights.mix.weight[:, :, 0, 0]
@@ -55,7 +67,7 @@ class Anime4KLuma:
         self._gain = np.float32(luma_gain(target.full_range, target.depth))
         self._network = pack(weights)
         self._source = source
-        self._output = _LumaOutput(_doubled(source), target)
+        self._output = _Output(_doubled(source), target)
 
     def __call__(self, y: Plane, u: Plane, v: Plane) -> Plane:
         """Whole rows of Y, Cb and Cr to luma."""
@@ -83,9 +95,9 @@ class RgbUpscaler:
         self._to_rgb = rgb_from_codes(source)[:3].astype(np.float32)
         self._to_codes = codes_from_rgb(target)[:3].astype(np.float32)
         doubled = _doubled(source)
-        self._output = _LumaOutput(doubled, target)
-        siting = (CHROMA_X, CHROMA_Y)
-        self._subsample = PlaneResampler("lanczos", doubled, target, siting, subsampling=True)
+        self._luma = _Output(doubled, target)
+        self._chroma = _Output(doubled, target, halved=True)
+        self._taps = _halving_taps(doubled) if self._chroma.is_halved else _NO_TAPS
 
     def __call__(self, frames: list[Planes]) -> list[Planes]:
         """Upscale frames one after the other."""
@@ -106,34 +118,45 @@ class RgbUpscaler:
         return self._write(rgb, peaks)
 
     def _write(self, rgb: NDArray[np.float32], peaks: NDArray[np.float32]) -> Planes:
-        luma, half = self._output.buffer()
-        u, v = np.empty(luma.shape, np.float32), np.empty(luma.shape, np.float32)
+        (luma, half), (u, _), (v, _) = (o.buffer() for o in (self._luma, *[self._chroma] * 2))
         network, work = self._double, workspace(self._double, rgb.shape[2])
-        kernels.double_rgb(rgb, peaks, _LUMA, network, self._to_codes, half, luma, u, v, work)
-        return Planes(self._output.finish(luma), self._subsample(u), self._subsample(v))
-
-
-class _LumaOutput:
-    """Where a kernel writes luma: the codes that are wanted, or what becomes them."""
-
-    def __init__(self, doubled: Signal, target: Signal) -> None:
-        same = (doubled.width, doubled.height) == (target.width, target.height)
-        self._shape = (doubled.height, doubled.width)
-        self._resample = (
-            None
-            if same and is_plain(target)
-            else PlaneResampler("lanczos", doubled, target, (LUMA, LUMA))
+        kernels.double_rgb(
+            rgb, peaks, _LUMA, network, self._to_codes, self._taps, half, luma, u, v, work
         )
+        return Planes(self._luma.finish(luma), self._chroma.finish(u), self._chroma.finish(v))
+
+
+class _Output:
+    """Where a kernel writes a plane: the codes that are wanted, or what becomes them."""
+
+    def __init__(self, doubled: Signal, target: Signal, *, halved: bool = False) -> None:
+        same = (doubled.width, doubled.height) == (target.width, target.height)
+        self.is_halved = halved and same
+        self._dtype = np.uint8 if same and is_plain(target) else np.float32
+        step = 2 if self.is_halved else 1
+        self._shape = (doubled.height // step, doubled.width // step)
+        self._finish: PlaneResampler | Quantiser | None = None
+        if not same:
+            siting = (CHROMA_X, CHROMA_Y) if halved else (LUMA, LUMA)
+            self._finish = PlaneResampler("lanczos", doubled, target, siting, subsampling=halved)
+        elif not is_plain(target):
+            self._finish = Quantiser(target)
 
     def buffer(self) -> tuple[NDArray[Any], np.float32]:
-        """Room for a frame, and what the kernel adds before it converts to its type."""
-        if self._resample is None:
-            return np.empty(self._shape, np.uint8), ROUND
-        return np.empty(self._shape, np.float32), np.float32(0)
+        """Room for a plane, and what the kernel adds before it converts to its type."""
+        half = ROUND if self._dtype == np.uint8 else np.float32(0)
+        return np.empty(self._shape, self._dtype), half
 
     def finish(self, written: NDArray[Any]) -> Plane:
-        """The luma plane of the target."""
-        return written if self._resample is None else self._resample(written)
+        """The plane of the target."""
+        return self._finish(written) if self._finish else written
+
+
+def _halving_taps(doubled: Signal) -> HalvingTaps:
+    """From the full chroma of a frame to that of its 4:2:0, the same for every sample."""
+    x = subsampling_taps("lanczos", doubled.width, doubled.width, CHROMA_X)
+    y = subsampling_taps("lanczos", doubled.height, doubled.height, CHROMA_Y)
+    return int(x.first[0]), x.weights[0], int(y.first[0]), y.weights[0]
 
 
 def _doubled(source: Signal) -> Signal:
