@@ -17,6 +17,7 @@ from origin import __version__
 from origin.app import serve
 from origin.config import load_config
 from origin.errors import ConfigError, OriginError
+from origin.evaluate import add_command as add_evaluate
 from origin.telemetry import setup_logging
 from origin.upscale import add_command as add_upscale
 from origin.warm import add_command as add_warm
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
     add_upscale(commands)
+    add_evaluate(commands)
     add_warm(commands)
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="as JSON")
