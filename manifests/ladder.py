@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from pathlib import PurePath
 from typing import Literal
 
 from manifests.codecs import h264_level, is_video_codec, split_codecs
@@ -23,14 +24,16 @@ IDENTITY = "identity"
 ContainerKind = Literal["mpegts", "fmp4"]
 
 _MAX_PIXELS = 8192 * 4320
+_FILE = r"[^:\x00-\x1f]+\.(?i:safetensors|pth|param|bin)"
 _SPEC = re.compile(
     r"(?:(?P<scale>[0-9]{1,2}(?:\.[0-9]{1,3})?)x|(?P<height>[0-9]{2,4})p)"
-    r":(?P<model>[a-z0-9][a-z0-9._-]*)(?P<options>(?::[a-z]+=[a-z0-9]+)*)"
+    rf":(?:(?P<file>{_FILE})|(?P<model>[a-z0-9][a-z0-9._-]*))(?P<options>(?::[a-z]+=[a-z0-9]+)*)"
 )
 _EXPECTED = (
-    "expected auto, or TARGET:MODEL[:noise=0..3][:when=warmed] such as 2x:anime4k-m or "
-    "1080p:lanczos"
+    "expected auto, or TARGET:MODEL[:noise=0..3][:when=warmed] such as 2x:anime4k-m, "
+    "1080p:lanczos or 2x:path/to/model.safetensors"
 )
+_STEM_LETTERS, _DIGEST_LETTERS = 40, 8
 _OPTIONS = {"noise": ("0", "1", "2", "3"), "when": ("warmed",)}
 _ANCHOR_BITS, _ANCHOR_PIXELS, _EXPONENT = 4_000_000, 1280 * 720 * 24, 0.75
 _AVERAGE_SHARE = Fraction(3, 4)  # of the peak, in similar content (RFC 8216bis 4.4.6.2)
@@ -47,7 +50,7 @@ class RenditionPlan:
     rendition_id: str
     """`up-720p-anime4k-m`, or `same-480p` where players cannot take the source's codec."""
     model: str
-    """A model of `sr`, or `identity`."""
+    """A model of `sr`, by name or by the path of its file, or `identity`."""
     model_digest: str
     source_digest: str
     container: ContainerKind
@@ -71,9 +74,18 @@ class RenditionPlan:
     encoder: str = ""
     """What encodes and muxes, with its version: another build may make other bytes."""
 
+    @property
+    def model_name(self) -> str:
+        """The model without the folders of its file, which are no one's business."""
+        return model_name(self.model)
+
     def digest(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 over every field."""
-        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        """First 16 hexadecimal digits of the SHA-256 over every field.
+
+        Of a model file its content counts, and its name, but not where it lies.
+        """
+        fields = asdict(self) | {"model": self.model_name}
+        text = json.dumps(fields, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -84,7 +96,8 @@ class RenditionSpec:
     scale: Fraction | None = None
     height: int | None = None
     model: str = ""
-    """A model of `sr`; options that choose other weights are part of it (`…-noise1`)."""
+    """A model of `sr`; options that choose other weights are part of it (`…-noise1`). Or the path
+    of a model file: all that ends in .safetensors, .pth, .param or .bin."""
     when_warmed: bool = False
     """List the variant only once every segment of it is cached."""
 
@@ -95,7 +108,7 @@ class RenditionSpec:
 
     @classmethod
     def parse(cls, text: str) -> "RenditionSpec":
-        """Read `2x:anime4k-m`, `1080p:waifu2x-upconv7:noise=1:when=warmed` or `auto`.
+        """Read `2x:anime4k-m`, `1080p:waifu2x-upconv7:noise=1:when=warmed`, `2x:a/b.pth` or `auto`.
 
         Raises:
             ManifestError: One line that says what was expected.
@@ -112,11 +125,13 @@ class RenditionSpec:
         if height is not None and not (height % 2 == 0 and 16 <= height <= 4320):
             raise ManifestError(f"rendition {text!r}: expected an even height from 16p to 4320p")
         options = _options(text, found["options"])
+        if found["file"] and "noise" in options:
+            raise ManifestError(f"rendition {text!r}: expected no noise option with a model file")
         suffix = f"-noise{options['noise']}" if "noise" in options else ""
         return cls(
             scale=scale,
             height=height,
-            model=found["model"] + suffix,
+            model=found["file"] or found["model"] + suffix,
             when_warmed="when" in options,
         )
 
@@ -141,17 +156,24 @@ class Target:
     width: int
     height: int
 
-    @property
-    def rendition_id(self) -> str:
-        """The id of the variant that it becomes."""
-        return rendition_id(self.spec.model, self.height)
 
-
-def rendition_id(model: str, height: int) -> str:
-    """How URLs and STABLE-VARIANT-ID call a produced variant."""
+def rendition_id(model: str, height: int, model_digest: str) -> str:
+    """How URLs and STABLE-VARIANT-ID call a produced variant; files may share a name."""
     if model == IDENTITY:
         return f"same-{height}p"
-    return f"up-{height}p-{re.sub('[^a-z0-9._-]', '-', model.lower())}"
+    clean = re.sub("[^a-z0-9._-]", "-", model_name(model).lower())
+    if _is_file(model):
+        clean = f"{clean[:_STEM_LETTERS]}-{model_digest[:_DIGEST_LETTERS]}"
+    return f"up-{height}p-{clean}"
+
+
+def model_name(model: str) -> str:
+    """What people call a model: its name, or that of its file without folders and ending."""
+    return PurePath(model).stem if _is_file(model) else model
+
+
+def _is_file(model: str) -> bool:
+    return re.fullmatch(_FILE, model) is not None
 
 
 def target_size(
@@ -193,12 +215,12 @@ def offered(
     one that another spec gave already, and one larger than H.264 can hold.
     """
     ceiling = max([height, *existing_heights])
-    targets: dict[str, Target] = {}
+    targets: dict[tuple[str, int], Target] = {}
     for spec in specs:
         new_width, new_height = target_size(spec, width, height, sar)
         target = Target(spec=spec, width=new_width, height=new_height)
         if new_height > ceiling and new_width * new_height <= _MAX_PIXELS:
-            targets.setdefault(target.rendition_id, target)
+            targets.setdefault((spec.model, new_height), target)
     return tuple(targets.values())
 
 
@@ -289,7 +311,7 @@ def plan_rendition(
     maxrate = video_maxrate(width, height, frame_rate)
     average = maxrate * _AVERAGE_SHARE + audio_peak_bandwidth
     return RenditionPlan(
-        rendition_id=rendition_id(model, height),
+        rendition_id=rendition_id(model, height, model_digest),
         model=model,
         model_digest=model_digest,
         source_digest=source_digest,

@@ -19,6 +19,7 @@ from origin.config import load_config
 from origin.errors import ConfigError, OriginError
 from origin.evaluate import add_command as add_evaluate
 from origin.telemetry import setup_logging
+from origin.train import add_command as add_train
 from origin.upscale import add_command as add_upscale
 from origin.warm import add_command as add_warm
 
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add_upscale(commands)
     add_evaluate(commands)
     add_warm(commands)
+    add_train(commands)
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="as JSON")
     models.set_defaults(command=_models)

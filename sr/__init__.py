@@ -15,6 +15,7 @@ from sr.engine import (
 )
 from sr.errors import UpscalerError
 from sr.models.descriptor import Model
+from sr.models.files import is_model_file
 from sr.types import Depth, Matrix, ModelInfo, Planes, Signal, Upscaler
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Signal",
     "Upscaler",
     "UpscalerError",
+    "is_model_file",
     "list_models",
     "load_model",
     "model_digest",

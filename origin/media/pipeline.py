@@ -7,6 +7,7 @@ from typing import cast
 
 import sr
 from manifests.color import BT470BG, BT709, BT2020_NCL, SMPTE170M, Color
+from manifests.ladder import model_name
 from origin.errors import BrokenSourceError, ProductionError
 from origin.media import captions
 from origin.media.check import check_body
@@ -113,7 +114,9 @@ def _encode(
     context, depth = segment.video.codec_context, depth_of(segment)
     source = signal_of(plan.source_color, context.width, context.height, depth)
     target = signal_of(plan.color, plan.width, plan.height)
-    upscaler = open_upscaler(plan.model, source, target, job.device, job.threads)
+    upscaler = open_upscaler(
+        plan.model, source, target, job.device, job.threads, digest=plan.model_digest
+    )
 
     def open_encoder(frames: range) -> SubGopEncoder:
         seconds = (ends[frames.stop] - ends[frames.start]) * plan.time_base
@@ -192,14 +195,16 @@ def signal_of(color: Color, width: int, height: int, depth: Depth = 8) -> Signal
 
 @lru_cache(maxsize=2)
 def open_upscaler(
-    model: str, source: Signal, target: Signal, device: str, threads: int
+    model: str, source: Signal, target: Signal, device: str, threads: int, *, digest: str = ""
 ) -> Upscaler:
     """Open an upscaler, or return the one that the last segments went through.
 
     Raises:
-        ProductionError: It cannot be had.
+        ProductionError: It cannot be had, or its file has another digest than was planned for.
     """
     try:
+        if digest and sr.is_model_file(model) and sr.model_digest(model) != digest:
+            raise ProductionError(f"the file of the model {model_name(model)} has changed")
         return sr.open_upscaler(
             model=model, source=source, target=target, device=device, threads=threads
         )

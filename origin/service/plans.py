@@ -13,6 +13,7 @@ from manifests.ladder import (
     nearest_even,
     offered,
     plan_rendition,
+    rendition_id,
 )
 from origin.media.types import Container, VideoFacts
 from origin.service.titles import FileTitle, HlsTitle
@@ -84,7 +85,8 @@ def when_warmed(context: Context, specs: Sequence[RenditionSpec]) -> frozenset[s
     """Ids of the variants that are to be listed only once they are warmed."""
     video = context.video
     wanted = offered(specs, video.width, video.height, context.existing_heights, sar=video.sar)
-    return frozenset(target.rendition_id for target in wanted if target.spec.when_warmed)
+    chosen = ((t.spec.model, t.height) for t in wanted if t.spec.when_warmed)
+    return frozenset(rendition_id(*target, sr.model_digest(target[0])) for target in chosen)
 
 
 def _targets(context: Context, specs: Sequence[RenditionSpec]) -> Iterator[tuple[str, int, int]]:

@@ -1,5 +1,6 @@
 """What is offered, how large, and what its plan promises."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -40,6 +41,28 @@ def test_specs_are_read() -> None:
     assert SPEC("auto").is_auto
     assert not noise.is_auto
     assert len({SPEC("auto"), SPEC("auto"), noise}) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["my.safetensors", "a/My Model.v2.pth", "/srv/m/x.param", "../x.BIN", "ü/日本.bin"]
+)
+def test_a_model_may_be_a_file(path: str) -> None:
+    assert SPEC(f"2x:{path}") == RenditionSpec(scale=Fraction(2), model=path)
+    assert SPEC(f"720p:{path}:when=warmed").when_warmed
+    with pytest.raises(ManifestError, match="expected no noise option with a model file"):
+        SPEC(f"2x:{path}:noise=1")
+
+
+def test_a_file_is_called_by_its_name_and_its_digest() -> None:
+    made = plan(model="/srv/models/My Series.safetensors", model_digest="0123456789abcdef")
+    assert (made.rendition_id, made.model_name) == ("up-720p-my-series-01234567", "My Series")
+    moved = replace(made, model="elsewhere/My Series.safetensors")
+    assert moved.digest() == made.digest() != replace(made, model_digest="1").digest()
+    long = plan(model=f"{'x' * 300}.pth", model_digest="0123456789")
+    assert len(long.rendition_id) < 70
+    for name in (made.rendition_id, long.rendition_id):
+        route = Route(kind="playlist", title_path="a/b.m3u8", track_id=name)
+        assert match(build(route)) == route
 
 
 @pytest.mark.parametrize(
@@ -103,8 +126,8 @@ def test_sizes_of_known_sources() -> None:
 def test_only_new_heights_are_offered() -> None:
     specs = [SPEC(text) for text in ("2x:a", "720p:a", "3x:b", "360p:b", "1080p:c", "8x:d")]
     targets = offered(specs, 640, 360)
-    assert [target.rendition_id for target in targets] == [
-        *("up-720p-a", "up-1080p-b", "up-1080p-c", "up-2880p-d")
+    assert [(target.spec.model, target.height) for target in targets] == [
+        *(("a", 720), ("b", 1080), ("c", 1080), ("d", 2880))
     ]
     assert [t.height for t in offered(specs, 640, 360, [144, 720])] == [1080, 1080, 2880]
     assert [t.height for t in offered(specs, 640, 360, [1080])] == [2880]

@@ -69,7 +69,7 @@ def _untrained(*_: object) -> NoReturn:
 
 DESCRIPTORS = (
     Descriptor(
-        info=_info(ARCHITECTURE, _SCALE, KERNELS[0], "train it: upscale-origin train"),
+        info=_info(ARCHITECTURE, _SCALE, KERNELS[0], "train it"),
         code_version=CODE_VERSION,
         weights_sha256=_untrained,
         load=_untrained,
