@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,24 @@ class Degradation:
         self.bitrate: int | None = None
         self._color, self._source, self._settings = color, source, settings
         self._indices, self._directory = indices, directory
+        self.reads = indices[-1] + 1 if settings.bitrate is None else 2 * len(source.pts)
         self._shrink = downscaler(settings.downscale, self.signal, self.low_signal)
         self.reference = self._file("reference", self.signal)
         self.low = self._file("low", self.low_signal)
 
-    def run(self, progress: Callable[[int], None]) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Delete the files."""
+        self.reference.__exit__(*error)
+        self.low.__exit__(*error)
+
+    def run(self, progress: Callable[[], None]) -> None:
         """Read the reference and fill both files.
 
         Args:
-            progress: Told how many of the source's frames were read, in all passes.
+            progress: Told of each frame read, of `reads`.
 
         Raises:
             BrokenSourceError: A frame cannot be read.
@@ -67,7 +77,7 @@ class Degradation:
             self._run_compressed(self._settings.bitrate, progress)
         self.reference.flush()
 
-    def _run_compressed(self, bitrate: int, progress: Callable[[int], None]) -> None:
+    def _run_compressed(self, bitrate: int, progress: Callable[[], None]) -> None:
         chosen, passes = set(self._indices), 0
 
         def small() -> Iterator[Planes]:
@@ -93,12 +103,12 @@ class Degradation:
         if len(self.low) != len(self._indices):
             raise ProductionError("the compressed frames did not all come back")
 
-    def _frames(self, progress: Callable[[int], None]) -> Iterator[Planes]:
+    def _frames(self, progress: Callable[[], None]) -> Iterator[Planes]:
         width, height = self.signal.width, self.signal.height
         for y, u, v in read_frames(self._source, self._settings.threads):
             half = np.s_[: height // 2, : width // 2]
             yield Planes(y[:height, :width], u[half], v[half])
-            progress(1)
+            progress()
 
     def _chosen(self, frames: Iterator[Frame]) -> Iterator[Planes]:
         chosen, last = set(self._indices), self._indices[-1]

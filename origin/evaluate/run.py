@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,8 +79,6 @@ class EvaluationRun:
             ProductionError: A frame cannot be encoded or compared.
             ConfigError: The temporary directory has too little room.
         """
-        frames = sum(len(indices) for indices in self._indices)
-        self._report.begin(total=frames * len(self._tallies))
         for source, indices in zip(self._sources, self._indices, strict=True):
             with tempfile.TemporaryDirectory(prefix="upscale-origin-") as directory:
                 self._check_room(source, len(indices), Path(directory))
@@ -114,7 +111,6 @@ class EvaluationRun:
         self._report.note(text)
 
     def _open(self, path: str) -> Reference:
-        self._report.turn_to(f"reading {Path(path).name}")
         settings = self._settings
         source = open_reference(
             path,
@@ -149,28 +145,21 @@ class EvaluationRun:
             )
 
     def _evaluate_clip(self, source: Reference, indices: tuple[int, ...], directory: Path) -> None:
-        self._report.turn_to(f"degrading {source.name}")
-        pair = Degradation(source, indices, self._settings, directory)
-        pair.run(lambda _: None)
-        clip = _describe(source, indices, pair)
-        self._clips.append(clip)
-        runs = split_runs(indices)
-        album: Album | None = None
-        with ExitStack() as stack:
-            for file in (pair.reference, pair.low):
-                stack.callback(file.delete)
+        with Degradation(source, indices, self._settings, directory) as pair:
+            self._begin(pair.reads, f"degrading {source.name}")
+            pair.run(lambda: self._advance(1))
+            self._begin(len(indices) * len(self._tallies), f"comparing with {source.name}")
+            clip = _describe(source, indices, pair)
+            self._clips.append(clip)
+            album: Album | None = None
             for model in tuple(self._tallies):
-                made = pair.new_file("made")
-                try:
-                    self._report.turn_to(f"{model} on {source.name}")
-                    luma = self._evaluate_model(model, pair, made, runs, source)
+                self._report.turn_to(f"{model} on {source.name}")
+                with pair.new_file("made") as made:
+                    luma = self._evaluate_model(model, pair, made, source, split_runs(indices))
                     if luma is None:
                         continue
-                    if album is None:
-                        album = self._start_album(clip, pair, made, luma)
+                    album = album or self._start_album(clip, pair, made, luma)
                     album.add(model, made)
-                finally:
-                    made.delete()
 
     def _start_album(
         self, clip: Clip, pair: Degradation, made: FrameFile, luma: list[LumaScores]
@@ -187,8 +176,8 @@ class EvaluationRun:
         model: str,
         pair: Degradation,
         made: FrameFile,
-        runs: list[range],
         source: Reference,
+        runs: list[range],
     ) -> list[LumaScores] | None:
         settings, tally, before = self._settings, self._tallies[model], self._done
         try:
@@ -199,7 +188,7 @@ class EvaluationRun:
                 device=settings.device,
                 threads=settings.threads,
             )
-            tally.seconds += upscale(upscaler, pair.low, made, self._advance)
+            seconds = upscale(upscaler, pair.low, made, self._advance)
         except UpscalerError as error:
             del self._tallies[model]
             self._done = before + len(pair.low)
@@ -209,10 +198,16 @@ class EvaluationRun:
         size = (pair.signal.width, pair.signal.height)
         luma = metrics.compare_luma(made, pair.reference, runs, size, source.frame_rate)
         vmafs = self._vmaf(made, pair.reference)
+        tally.seconds += seconds * len(luma)
         tally.luma += luma
         tally.vmaf += vmafs or ()
         tally.curves.append(metrics.curve(luma, vmafs))
         return luma
+
+    def _begin(self, frames: int, what: str) -> None:
+        self._done = 0
+        self._report.begin(total=frames)
+        self._report.turn_to(what)
 
     def _advance(self, frames: int) -> None:
         self._done += frames

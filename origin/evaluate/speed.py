@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 from origin.evaluate.spool import FrameFile
 from origin.evaluate.types import Machine
@@ -24,25 +25,26 @@ def upscale(
         advance: Told how many frames were done since it was told last.
 
     Returns:
-        The seconds that the calls took: without files, and without a first call that warms up.
+        Seconds per frame: the median over calls made together, without a first one that warms up.
 
     Raises:
         UpscalerError: The upscaler does.
     """
     upscaler([low[0]])
-    seconds, step = 0.0, upscaler.batch * upscaler.concurrency
+    seconds: list[float] = []
+    size, step = upscaler.batch, upscaler.batch * upscaler.concurrency
     with ThreadPoolExecutor(upscaler.concurrency) as pool:
         for start in range(0, len(low), step):
             frames = [low[i] for i in range(start, min(start + step, len(low)))]
-            size = upscaler.batch
             batches = [frames[i : i + size] for i in range(0, len(frames), size)]
             began = time.perf_counter()
             results = list(pool.map(upscaler, batches))
-            seconds += time.perf_counter() - began
+            seconds.append((time.perf_counter() - began) / len(frames))
             for planes in (planes for result in results for planes in result):
                 made.append(planes)
             advance(len(frames))
-    return seconds
+    whole = seconds[: len(low) // step] or seconds
+    return median(whole)
 
 
 def describe_machine(device: str, threads: int) -> Machine:

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -13,7 +14,7 @@ _FRAME = b"FRAME\n"
 class FrameFile:
     """8-bit 4:2:0 frames of one size, written one after the other, read in any order.
 
-    For one thread. Sizes are even.
+    For one thread. Sizes are even. As a context manager, it deletes the file at the end.
     """
 
     def __init__(
@@ -57,7 +58,10 @@ class FrameFile:
         """Let other programs read what was written."""
         self._file.flush()
 
-    def delete(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Give the disk its room back."""
         self._file.close()
         self.path.unlink(missing_ok=True)

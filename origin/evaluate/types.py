@@ -63,7 +63,7 @@ class Row:
     """Whether this is what the viewer gets today."""
     scores: Scores
     fps: float
-    """Frames per second of upscaling alone, planes to planes."""
+    """Frames per second of upscaling alone, planes to planes: by the median over calls."""
     kmac_per_pixel: float
     """Thousand multiply-accumulates per low-resolution pixel."""
     radius: int

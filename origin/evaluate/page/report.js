@@ -435,7 +435,7 @@
     const facts = [
       ["made small by", `${evaluation.downscale}, ×1/${evaluation.scale}, in gamma light, 8 bits`],
       ["compression", evaluation.compression === "none" ? "none: the models see the small frames as they are" : evaluation.compression],
-      ["speed", `upscaling alone, planes to planes, on ${machine.device} (${machine.processor}), ${machine.threads} threads`],
+      ["speed", `median of upscaling alone, planes to planes, on ${machine.device} (${machine.processor}), ${machine.threads} threads`],
       ...METRICS.map((metric) => [metric.name, evaluation.metrics[metric.key]]),
       ...evaluation.notes.map((note) => ["note", note]),
       ["made by", evaluation.made_by],
