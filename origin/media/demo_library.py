@@ -81,7 +81,7 @@ def _decode(clip: Path, heights: tuple[int, ...]) -> Clip:
             if isinstance(frame, av.VideoFrame):
                 for height, frames in pictures.items():
                     frames.append(
-                        frame.reformat(width=height * 16 // 9, height=height, format="yuv420p")
+                        frame.reformat(width=_width(height), height=height, format="yuv420p")
                     )
             elif isinstance(frame, av.AudioFrame):
                 sound += [
@@ -164,7 +164,7 @@ def _add_video(
     b_frames: int = 3,
 ) -> _Track:
     stream = container.add_stream("libx264", rate=rate)
-    stream.width, stream.height = height * 16 // 9, height
+    stream.width, stream.height = _width(height), height
     stream.pix_fmt = "yuv420p"
     stream.time_base = 1 / rate
     stream.bit_rate = round(800_000 * (height / 360) ** 1.5)
@@ -280,3 +280,8 @@ def _bit_rates(directory: Path) -> tuple[int, int]:
 def _write_multivariant(directory: Path, entries: list[str]) -> None:
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS", *entries, ""]
     (directory / "master.m3u8").write_text("\n".join(lines))
+
+
+def _width(height: int) -> int:
+    """Of a 16:9 picture, to the next even number."""
+    return -(-height * 8 // 9) * 2

@@ -1,11 +1,12 @@
 """What the origin reaches on this machine, each figure beside a named peer in the same run.
 
-    [DEVICE=cuda] python tests/benchmarks/bench_origin.py [--json] [--only steady,cold,cached]
+    [DEVICE=cuda] python tests/benchmarks/bench_origin.py [--json] [--only steady,cold]
 
 steady: an uncached title of 360p at 23.976 fps is fetched segment by segment, upscaled to 720p by
-anime4k-m, in multiples of real time. cold: one uncached lanczos segment over HTTP against one
-FFmpeg process that does the same job on the same file, in pairs. cached: a segment of 1 MiB from
-the cache against nginx serving the same bytes, 32 connections, by wrk.
+anime4k-m, in multiples of real time. steady480: the same from 480p to 960p. cold: one uncached
+lanczos segment over HTTP against one FFmpeg process that does the same job on the same file, in
+pairs. cached: a segment of 1 MiB from the cache against nginx serving the same bytes, 32
+connections, by wrk.
 """
 
 import argparse
@@ -66,6 +67,13 @@ def steady(library: Path, folder: Path) -> dict[str, Any]:
             "media_seconds": media,
             "cores": os.cpu_count(),
         }
+
+
+def steady480(_: Path, folder: Path) -> dict[str, Any]:
+    """The same for a title of 480p."""
+    library = folder / "library480"
+    prepare(find_clip(), library, height=480, seconds=32)
+    return steady(library, folder) | {"target": 1.1}
 
 
 def cold(library: Path, folder: Path) -> dict[str, Any]:
@@ -142,9 +150,9 @@ def main() -> None:
     """Prints one figure per line, or all as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", default="steady,cold,cached")
+    parser.add_argument("--only", default="steady,steady480,cold,cached")
     options = parser.parse_args()
-    benchmarks = {"steady": steady, "cold": cold, "cached": cached}
+    benchmarks = {"steady": steady, "steady480": steady480, "cold": cold, "cached": cached}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library = folder / "library"
