@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 _ARCHITECTURES = ("srcnn", "anime4k-m")
 _PACKAGED = "anime4k-m"
-_RATES = {"srcnn": 1e-3, "anime4k-m": 2e-3}
-_TUNING_RATE = 3e-4
+_RATE, _TUNING_RATE = 3e-3, 1e-3
 _READING = Words(verb="reading", unit="scenes", rate="scenes/s")
 _TRAINING = Words(verb="training", unit="steps", rate="steps/s")
 _SUFFIX = ".safetensors"
@@ -98,8 +97,10 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--bitrate", type=_bitrate, help="encode the small video at so many bits/s, such as 500k"
     )
-    parser.add_argument("--loss", choices=("charbonnier", "mse"), default="charbonnier")
-    parser.add_argument("--rate", type=float, help="first learning rate (what suits the network)")
+    parser.add_argument("--loss", choices=("mse", "charbonnier"), default="mse", help="(mse)")
+    parser.add_argument(
+        "--rate", type=float, help=f"first learning rate ({_RATE}, or {_TUNING_RATE} with --init)"
+    )
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|cuda:N")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")
     parser.set_defaults(command=_run)
@@ -215,7 +216,7 @@ def _recipe(
     """As asked; how many steps fit into the minutes is measured, or known from a checkpoint."""
     from sr.training import Recipe, read_checkpoint, steps_within
 
-    usual = _TUNING_RATE if init is not None else _RATES[options.architecture]
+    usual = _RATE if init is None else _TUNING_RATE
     recipe = Recipe(
         architecture=options.architecture,
         scale=options.scale,
