@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _ARCHITECTURES = ("srcnn", "anime4k-m")
 _PACKAGED = "anime4k-m"
-_RATE, _TUNING_RATE = 3e-3, 1e-3
+_RATE, _TUNING_RATE = 3e-3, 2e-3
 _READING = Words(verb="reading", unit="scenes", rate="scenes/s")
 _TRAINING = Words(verb="training", unit="steps", rate="steps/s")
 _SUFFIX = ".safetensors"
@@ -99,7 +99,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("--loss", choices=("mse", "charbonnier"), default="mse", help="(mse)")
     parser.add_argument(
-        "--rate", type=float, help=f"first learning rate ({_RATE}, or {_TUNING_RATE} with --init)"
+        "--rate", type=float, help=f"largest learning rate ({_RATE}, or {_TUNING_RATE} with --init)"
     )
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|cuda:N")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (0)")

@@ -23,7 +23,7 @@ from sr.types import Planes
 
 SCENE_SECONDS = 2
 MOST_SCENES = 48
-TRAINING_FRAMES, HELD_OUT_FRAMES = 240, 6
+TRAINING_FRAMES, HELD_OUT_FRAMES = 240, 4
 HELD_OUT_SHARE = 6
 """One of so many scenes is held out."""
 MAX_BYTES = 1 << 30

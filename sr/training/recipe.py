@@ -18,18 +18,18 @@ class Recipe:
     """`srcnn` or `anime4k-m`."""
     scale: int = 2
     steps: int
-    batch: int = 16
-    side: int = 48
+    batch: int = 8
+    side: int = 40
     """Of a patch, in low-resolution pixels, even."""
     rate: float = 1e-3
-    """Adam's first learning rate; it falls to a hundredth of it along a cosine."""
+    """Adam's largest learning rate; it rises for a short while, then falls along a cosine."""
     loss: Loss = "mse"
     """Of luma: `mse` is what PSNR rewards, and starts faster; `charbonnier` forgives outliers."""
     seed: int = 0
     checks: int = 16
     """How often the held-out frames are looked at."""
     patience: int = 5
-    """Ends after so many checks without a better result on them."""
+    """In its second half, ends after so many checks without a better result on them."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
