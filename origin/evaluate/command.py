@@ -1,10 +1,12 @@
 """The command line of `upscale-origin evaluate`."""
 
 import argparse
-import os
 import re
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 import sr
+from origin.config import Config
 from origin.errors import ConfigError, OriginError
 from origin.evaluate.report import document, write_report
 from origin.evaluate.run import EvaluationRun
-from origin.evaluate.types import VIEWER_MODEL, Evaluation, Row, Settings
+from origin.evaluate.types import VIEWER_MODEL, Evaluation, Row, Settings, Stills
 from origin.progress import Words, report_on
 from origin.telemetry import setup_logging
 
@@ -23,6 +26,7 @@ _WORDS = Words(verb="evaluating", unit="frames", rate="fps")
 _DEFAULT_MODELS = "bicubic,lanczos,anime4k-m,anime4k-vl,anime4k-a"
 _DEFAULT_FRAMES = 120
 _BITRATE = re.compile(r"(\d+(?:\.\d+)?)([kM]?)")
+_TERMINATED = 128 + signal.SIGTERM
 _UNITS = {"": 1, "k": 1000, "M": 1_000_000}
 
 
@@ -68,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
         _prepare(options.report)
     setup_logging("text", "warning")
     try:
-        with report_on(Console(stderr=True), _WORDS) as report:
+        with _orderly_end(), report_on(Console(stderr=True), _WORDS) as report:
             run = EvaluationRun(settings, options.references, report)
             evaluation, stills = run.run(command_line(options))
     except OriginError as error:
@@ -80,15 +84,24 @@ def _run(options: argparse.Namespace) -> int:
     else:
         _print(evaluation)
     if options.report is not None:
-        page = write_report(options.report, evaluation, stills)
-        sys.stderr.write(f"report: {page}\n")
+        _write(options.report, evaluation, stills)
     return 0
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl-C does: temporary files are deleted."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
     named = [model.strip().replace(":noise=", "-noise") for model in options.models.split(",")]
     models = dict.fromkeys([VIEWER_MODEL, *filter(None, named)])
-    threads = options.threads or len(os.sched_getaffinity(0))
+    threads = options.threads or Config().threads * Config().upscale_workers
     if threads < 1:
         raise ConfigError(f"expected at least one thread, not {threads}")
     try:
@@ -133,6 +146,14 @@ def _prepare(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{directory} cannot be written to: {error.strerror}") from error
+
+
+def _write(directory: Path, evaluation: Evaluation, stills: Stills) -> None:
+    try:
+        page = write_report(directory, evaluation, stills)
+    except OSError as error:
+        raise ConfigError(f"{directory} cannot be written to: {error.strerror}") from error
+    sys.stderr.write(f"report: {page}\n")
 
 
 def _print(evaluation: Evaluation) -> None:

@@ -25,15 +25,15 @@ def upscale(
         advance: Told how many frames were done since it was told last.
 
     Returns:
-        Seconds per frame: the median over calls made together, without a first one that warms up.
+        Seconds per frame: the median over calls made together, without first ones that warm up.
 
     Raises:
         UpscalerError: The upscaler does.
     """
-    upscaler([low[0]])
     seconds: list[float] = []
     size, step = upscaler.batch, upscaler.batch * upscaler.concurrency
     with ThreadPoolExecutor(upscaler.concurrency) as pool:
+        list(pool.map(upscaler, [[low[0]]] * upscaler.concurrency))
         for start in range(0, len(low), step):
             frames = [low[i] for i in range(start, min(start + step, len(low)))]
             batches = [frames[i : i + size] for i in range(0, len(frames), size)]

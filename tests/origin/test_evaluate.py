@@ -1,9 +1,12 @@
 """`upscale-origin evaluate`: what it measures, against FFmpeg and numpy; what it says to users."""
 
 import math
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
@@ -24,7 +27,7 @@ from origin.evaluate.sampling import RUN_FRAMES, split_runs, spread
 from origin.evaluate.spool import FrameFile
 from origin.evaluate.types import Evaluation, Settings
 from sr.types import Planes, Signal
-from tests.tools import ffmpeg
+from tests.tools import ROOT, ffmpeg
 
 WIDTH, HEIGHT, FRAMES = 160, 90, 8
 
@@ -221,6 +224,21 @@ def test_a_truncated_reference_is_one_clear_line(reference, tmp_path, capsys):
     assert main(["evaluate", str(path)]) == 1
 
     assert "cut.mkv is truncated" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_nothing_is_left_behind_when_it_is_terminated(clip, tmp_path):
+    command = [sys.executable, "-m", "origin", "evaluate", str(clip), "--frames", "all"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("*/reference.y4m")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert list(tmp_path.glob("*/reference.y4m"))
+        process.terminate()
+        process.communicate(timeout=60)
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
 
 
 # Metrics, against others
