@@ -105,8 +105,8 @@
     const best = top(rows);
     const quick = top(rows.filter((row) => row.fps >= live && !row.is_viewer));
     const cards = [card("What viewers get today", viewer)];
-    if (best !== viewer) cards.push(card("Nearest to the original", best));
-    if (quick && quick !== best) cards.push(card(`Nearest in real time here (${Number(live.toFixed(3))} fps)`, quick));
+    if (best !== viewer) cards.push(card(`Highest ${main.name}`, best));
+    if (quick && quick !== best) cards.push(card(`Highest ${main.name} in real time here (${Number(live.toFixed(3))} fps)`, quick));
     byId("cards").replaceChildren(...cards);
   }
 
