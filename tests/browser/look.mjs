@@ -58,6 +58,8 @@ try {
   await page.locator("#curves svg").hover();
   const tip = await page.locator(".tip").innerText();
   await page.setViewportSize({ width: 400, height: 800 });
+  const fits = () => document.documentElement.scrollWidth <= document.documentElement.clientWidth;
+  await page.waitForFunction(fits, null, { timeout: 10_000 }).catch(() => {}); // "resize" comes with a later frame
   const narrow = (await found(page)).overflow;
   await page.setViewportSize({ width: 1180, height: 900 });
   await page.mouse.move(0, 0);
