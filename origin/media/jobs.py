@@ -10,6 +10,8 @@ from origin.media.types import (
     InspectFile,
     InspectHls,
     Job,
+    MakePoster,
+    MakeSheet,
     Measure,
     PackageAudio,
     PrepareRendition,
@@ -70,6 +72,14 @@ def run(job: Job, progress: Callable[[int], None], cancelled: Callable[[], bool]
             from origin.media.audio import package_audio
 
             result = package_audio(job)
+        case MakePoster():
+            from origin.media.stills import make_poster
+
+            result = make_poster(job, progress, cancelled)
+        case MakeSheet():
+            from origin.media.stills import make_sheet
+
+            result = make_sheet(job, progress, cancelled)
         case CheckOutput():
             from origin.media.outputs import check_output
 

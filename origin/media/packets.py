@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import cast
 
 import av
@@ -226,6 +226,13 @@ def read_span(
         BrokenSourceError: The file does not hold what the span says.
     """
     return _packets_from(container, video, span, span.packet_count, name)
+
+
+def span_packets(
+    container: InputContainer, video: VideoStream, span: SegmentSpan, name: str
+) -> Iterator[VideoPacket]:
+    """Seek to a span and yield its packets as demuxed, in decode order, as far as there are any."""
+    return islice(_from_keyframe(container, video, span, name), span.packet_count)
 
 
 def _packets_from(

@@ -52,3 +52,28 @@ def png_of(rgb: NDArray[np.uint8]) -> bytes:
     frame.pts = 0
     packets = [*context.encode(frame), *context.encode(None)]
     return b"".join(bytes(packet) for packet in packets)
+
+
+def jpeg_of(rgb: NDArray[np.uint8], quantiser: int) -> bytes:
+    """Compress (H, W, 3) R'G'B' as a JFIF file: full range, BT.601, 4:2:0.
+
+    Args:
+        rgb: At least one pixel.
+        quantiser: 2 (finest) to 31.
+    """
+    context = av.CodecContext.create("mjpeg", "w")
+    context.width, context.height, context.pix_fmt = rgb.shape[1], rgb.shape[0], "yuv420p"
+    context.time_base = context.sample_aspect_ratio = Fraction(1)
+    context.color_range = 2
+    context.thread_count = 1
+    context.options = {"qmin": str(quantiser), "qmax": str(quantiser), "flags": "+bitexact"}
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU601,
+        dst_color_range=2,
+        interpolation=_EXACT,
+        threads=1,
+    )
+    frame.pts = 0
+    packets = [*context.encode(frame), *context.encode(None)]
+    return b"".join(bytes(packet) for packet in packets)

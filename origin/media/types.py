@@ -224,6 +224,50 @@ class BuildInit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A moment of a title: the last keyframe of a segment that is shown by then, else its first."""
+
+    source: SegmentSource
+    pts: int
+    """In the stream's time base, as demuxed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillShape:
+    """How frames become still pictures."""
+
+    width: int
+    """Of the picture as it is shown: upright, in square pixels."""
+    height: int
+    rotation: int
+    """As in VideoFacts."""
+    color: Color
+    """Of the frames, with nothing unspecified."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakePoster:
+    """→ Produced. A JPEG of the keyframe that shows most; a black one only if all are."""
+
+    name: str
+    moments: tuple[Moment, ...]
+    others: tuple[Moment, ...]
+    """Looked at where none of `moments` is worth showing."""
+    shape: StillShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeSheet:
+    """→ Produced. A JPEG of many small pictures, row by row."""
+
+    name: str
+    moments: tuple[Moment, ...]
+    shape: StillShape
+    """Of one picture."""
+    columns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """→ Measured. Upscale and encode synthetic frames as fast as this machine can."""
 
@@ -317,7 +361,9 @@ class Assembled:
     packets: int
 
 
-BodyJob = ProduceSegment | RemuxVideo | PackageAudio | BuildInit
+StillJob = MakePoster | MakeSheet
+"""Jobs that make pictures to choose and to find one's way by."""
+BodyJob = ProduceSegment | RemuxVideo | PackageAudio | BuildInit | StillJob
 """Jobs that make a body to serve."""
 FileJob = CheckOutput | AssembleFile
 """Jobs of the command that upscales a whole file."""

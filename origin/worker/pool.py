@@ -12,7 +12,7 @@ from origin.errors import OriginError, ProductionError, UnavailableError
 from origin.media.types import (
     Assembled,
     AssembleFile,
-    BuildInit,
+    BodyJob,
     CheckOutput,
     FileFacts,
     HlsFacts,
@@ -22,12 +22,10 @@ from origin.media.types import (
     Measure,
     Measured,
     OutputPlan,
-    PackageAudio,
     Prepared,
     PrepareRendition,
     Produced,
     ProduceSegment,
-    RemuxVideo,
 )
 from origin.scheduler import Klass, Scheduler
 from origin.telemetry import Metrics
@@ -150,7 +148,7 @@ class WorkerPool:
     @overload
     async def run(
         self,
-        job: ProduceSegment | RemuxVideo | PackageAudio | BuildInit,
+        job: BodyJob,
         **options: Unpack[Options],
     ) -> Produced: ...
     async def run(self, job: Job, **options: Unpack[Options]) -> object:
