@@ -9,6 +9,9 @@ leading slash. What is produced lies below it:
     /<title path>/<track>/index.m3u8           media playlist
     /<title path>/<track>/<digest>/init.mp4    init segment
     /<title path>/<track>/<digest>/<n>.ts      segment (or .m4s), n from 0
+    /<title path>/stills/<digest>/poster.jpg   a picture of the title
+    /<title path>/stills/<digest>/thumbnails.vtt   where in the sheets which moment is
+    /<title path>/stills/<digest>/<n>.jpg      sheet of small pictures, n from 0
 
 The track is a rendition id (`up-720p-anime4k-m`, `same-480p`), or for media files also `source`
 and `audio-<i>`. A path is read from its right end, so a directory may be called anything. The
@@ -27,18 +30,22 @@ from manifests.errors import ManifestError
 MEDIA_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".mts"})
 PLAYLIST_SUFFIXES = frozenset({".m3u8", ".m3u"})
 SOURCE_TRACK = "source"
+POSTER = "poster.jpg"
+THUMBNAILS = "thumbnails.vtt"
 
-RouteKind = Literal["multivariant", "playlist", "init", "segment"]
+RouteKind = Literal["multivariant", "playlist", "init", "segment", "still"]
 Extension = Literal["ts", "m4s"]
 
 _INDEX = "index.m3u8"
 _INIT = "init.mp4"
+_STILLS = "stills"
 _SOURCE_MARK = ".source"
 _TRACK = re.compile(
     r"source|audio-(?:0|[1-9][0-9]{0,2})|(?:up|same)-[1-9][0-9]{0,4}p(?:-[a-z0-9._-]+)?"
 )
 _FILE_TRACK = re.compile(r"source|audio-.*")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
+_STILL = re.compile(r"poster\.jpg|thumbnails\.vtt|(?:0|[1-9][0-9]{0,3})\.jpg")
 _SEGMENT = re.compile(r"(0|[1-9][0-9]{0,5})\.(ts|m4s)")
 
 
@@ -52,6 +59,8 @@ class Route:
     digest: str | None = None
     index: int | None = None
     extension: Extension | None = None
+    name: str | None = None
+    """Of a still: its last part."""
 
 
 def is_media_file(path: str) -> bool:
@@ -129,6 +138,8 @@ def _match_playlist(parts: list[str]) -> Route | None:
 def _match_body(parts: list[str]) -> Route | None:
     *above, track, digest, name = parts
     title_path = "/".join(above)
+    if track == _STILLS:
+        return _match_still(title_path, digest, name)
     if not _is_track(title_path, track) or not _DIGEST.fullmatch(digest):
         return None
     if name == _INIT:
@@ -146,6 +157,13 @@ def _match_body(parts: list[str]) -> Route | None:
     )
 
 
+def _match_still(title_path: str, digest: str, name: str) -> Route | None:
+    is_title = "/" in title_path and (is_media_file(title_path) or is_playlist(title_path))
+    if not is_title or not _DIGEST.fullmatch(digest) or not _STILL.fullmatch(name):
+        return None
+    return Route(kind="still", title_path=title_path, digest=digest, name=name)
+
+
 def _is_track(title_path: str, track: str) -> bool:
     """HLS titles have produced tracks only; their own variants keep their own paths."""
     if "/" not in title_path or not _TRACK.fullmatch(track):
@@ -160,6 +178,8 @@ def build(route: Route) -> str:
     base = "/" + encode_path(route.title_path)
     if route.kind == "multivariant":
         return f"{base}/{_INDEX}"
+    if route.kind == "still":
+        return f"{base}/{_STILLS}/{route.digest}/{route.name}"
     track = f"{base}/{route.track_id}"
     if route.kind == "playlist":
         return f"{track}/{_INDEX}"
@@ -189,6 +209,11 @@ def segment_uri(digest: str, index: int, extension: Extension) -> str:
 def init_uri(digest: str) -> str:
     """A produced init segment, relative to its media playlist."""
     return f"{digest}/{_INIT}"
+
+
+def sheet_uri(number: int) -> str:
+    """A sheet of small pictures, relative to what says where in it which moment is."""
+    return f"{number}.jpg"
 
 
 def source_playlist_path(path: str) -> str:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from manifests.errors import ManifestError
 from manifests.urls import (
+    POSTER,
+    THUMBNAILS,
     Route,
     build,
     decode_path,
@@ -19,6 +21,7 @@ from manifests.urls import (
     match,
     playlist_uri,
     segment_uri,
+    sheet_uri,
     source_playlist_path,
     title_url,
 )
@@ -68,6 +71,13 @@ ROUTES = st.one_of(
     routes(title_paths(PLAYLISTS), PRODUCED),
     routes(title_paths(FILES), st.one_of(PRODUCED, OWN)),
     st.builds(Route, kind=st.just("multivariant"), title_path=title_paths(FILES)),
+    st.builds(
+        Route,
+        kind=st.just("still"),
+        title_path=title_paths(st.one_of(FILES, PLAYLISTS)),
+        digest=DIGESTS,
+        name=st.one_of(st.sampled_from([POSTER, THUMBNAILS]), st.integers(0, 9999).map(sheet_uri)),
+    ),
 )
 
 
@@ -132,6 +142,11 @@ def test_paths_read_well() -> None:
         "/films/a.mkv/source/0123456789abcdef/9999999.m4s",
         "/films/a.mkv/source/0123456789abcdef/0.mp4",
         "/films/a.mkv/source/0123456789abcdef/",
+        "/films/a.mkv/stills/0123456789abcdef/00.jpg",
+        "/films/a.mkv/stills/0123456789abcdef/other.jpg",
+        "/films/a.mkv/stills/0123456789abcde/poster.jpg",
+        "/films/a.jpg/stills/0123456789abcdef/poster.jpg",
+        "/film.mkv/stills/0123456789abcdef/poster.jpg",
         "/films//a.mkv/source/index.m3u8",
         "/films/../a.mkv/source/index.m3u8",
         "/films/%2e%2e/a.mkv/source/index.m3u8",
