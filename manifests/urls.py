@@ -8,13 +8,15 @@ leading slash. What is produced lies below it:
     /<title path>/index.m3u8                   multivariant playlist of a media file
     /<title path>/<track>/index.m3u8           media playlist
     /<title path>/<track>/<digest>/init.mp4    init segment
-    /<title path>/<track>/<digest>/<n>.ts      segment (or .m4s), n from 0
+    /<title path>/<track>/<digest>/<n>.ts      segment (or .m4s, .vtt), n from 0
+    /<title path>/subs-<i>/<digest>/subtitles.ass   the script of an ASS track, as it is
+    /<title path>/fonts/<digest>/<name>        a font that is attached to the file
     /<title path>/stills/<digest>/poster.jpg   a picture of the title
     /<title path>/stills/<digest>/thumbnails.vtt   where in the sheets which moment is
     /<title path>/stills/<digest>/<n>.jpg      sheet of small pictures, n from 0
 
-The track is a rendition id (`up-720p-anime4k-m`, `same-480p`), or for media files also `source`
-and `audio-<i>`. A path is read from its right end, so a directory may be called anything. The
+The track is a rendition id (`up-720p-anime4k-m`, `same-480p`), or for media files also `source`,
+`audio-<i>` and `subs-<i>`. A path is read from its right end, so a directory may be called anything. The
 text alone cannot tell a directory `film.mkv` with an `index.m3u8` of its own from the media file
 `film.mkv`: who serves tries the title that `match` names, then a file of the source.
 """
@@ -32,21 +34,27 @@ PLAYLIST_SUFFIXES = frozenset({".m3u8", ".m3u"})
 SOURCE_TRACK = "source"
 POSTER = "poster.jpg"
 THUMBNAILS = "thumbnails.vtt"
+SCRIPT = "subtitles.ass"
+FONTS = "fonts"
+"""Stands where the track does in the path of a font."""
 
-RouteKind = Literal["multivariant", "playlist", "init", "segment", "still"]
-Extension = Literal["ts", "m4s"]
+RouteKind = Literal["multivariant", "playlist", "init", "segment", "still", "file"]
+Extension = Literal["ts", "m4s", "vtt"]
 
 _INDEX = "index.m3u8"
 _INIT = "init.mp4"
 _STILLS = "stills"
 _SOURCE_MARK = ".source"
 _TRACK = re.compile(
-    r"source|audio-(?:0|[1-9][0-9]{0,2})|(?:up|same)-[1-9][0-9]{0,4}p(?:-[a-z0-9._-]+)?"
+    r"source|(?:audio|subs)-(?:0|[1-9][0-9]{0,2})"
+    r"|(?:up|same)-[1-9][0-9]{0,4}p(?:-[a-z0-9._-]+)?"
 )
-_FILE_TRACK = re.compile(r"source|audio-.*")
+_FILE_TRACK = re.compile(r"source|(?:audio|subs)-.*")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _STILL = re.compile(r"poster\.jpg|thumbnails\.vtt|(?:0|[1-9][0-9]{0,3})\.jpg")
-_SEGMENT = re.compile(r"(0|[1-9][0-9]{0,5})\.(ts|m4s)")
+_SEGMENT = re.compile(r"(0|[1-9][0-9]{0,5})\.(ts|m4s|vtt)")
+_FILE = re.compile(r"subs-(?:0|[1-9][0-9]{0,2})/subtitles\.ass|fonts/[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_EXTENSIONS: dict[str, Extension] = {"ts": "ts", "m4s": "m4s", "vtt": "vtt"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,7 @@ class Route:
     index: int | None = None
     extension: Extension | None = None
     name: str | None = None
-    """Of a still: its last part."""
+    """Of a still or another file: its last part."""
 
 
 def is_media_file(path: str) -> bool:
@@ -140,6 +148,8 @@ def _match_body(parts: list[str]) -> Route | None:
     title_path = "/".join(above)
     if track == _STILLS:
         return _match_still(title_path, digest, name)
+    if _FILE.fullmatch(f"{track}/{name}"):
+        return _match_file(title_path, track, digest, name)
     if not _is_track(title_path, track) or not _DIGEST.fullmatch(digest):
         return None
     if name == _INIT:
@@ -153,7 +163,7 @@ def _match_body(parts: list[str]) -> Route | None:
         track_id=track,
         digest=digest,
         index=int(found[1]),
-        extension="ts" if found[2] == "ts" else "m4s",
+        extension=_EXTENSIONS[found[2]],
     )
 
 
@@ -162,6 +172,13 @@ def _match_still(title_path: str, digest: str, name: str) -> Route | None:
     if not is_title or not _DIGEST.fullmatch(digest) or not _STILL.fullmatch(name):
         return None
     return Route(kind="still", title_path=title_path, digest=digest, name=name)
+
+
+def _match_file(title_path: str, track: str, digest: str, name: str) -> Route | None:
+    is_title = "/" in title_path and is_media_file(title_path)
+    if not is_title or not _DIGEST.fullmatch(digest):
+        return None
+    return Route(kind="file", title_path=title_path, track_id=track, digest=digest, name=name)
 
 
 def _is_track(title_path: str, track: str) -> bool:
@@ -183,7 +200,8 @@ def build(route: Route) -> str:
     track = f"{base}/{route.track_id}"
     if route.kind == "playlist":
         return f"{track}/{_INDEX}"
-    name = _INIT if route.kind == "init" else f"{route.index}.{route.extension}"
+    segment = f"{route.index}.{route.extension}"
+    name = {"init": _INIT, "file": route.name}.get(route.kind, segment)
     return f"{track}/{route.digest}/{name}"
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from manifests.errors import ManifestError
 from manifests.urls import (
+    FONTS,
     POSTER,
+    SCRIPT,
     THUMBNAILS,
     Route,
     build,
@@ -38,7 +40,7 @@ FILES = st.builds("{}.{}".format, NAMES, st.sampled_from(["mkv", "mp4", "webm", 
 PLAYLISTS = st.builds("{}.m3u8".format, NAMES)
 DIGESTS = st.text("0123456789abcdef", min_size=16, max_size=16)
 PRODUCED = st.sampled_from(["up-720p-anime4k-m", "up-1080p-waifu2x-upconv7-noise1", "same-480p"])
-OWN = st.sampled_from(["source", "audio-0", "audio-12"])
+OWN = st.sampled_from(["source", "audio-0", "audio-12", "subs-0", "subs-12"])
 
 
 def title_paths(names: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -62,7 +64,7 @@ def routes(
             track_id=tracks,
             digest=DIGESTS,
             index=st.integers(0, 50_000),
-            extension=st.sampled_from(["ts", "m4s"]),
+            extension=st.sampled_from(["ts", "m4s", "vtt"]),
         ),
     )
 
@@ -77,6 +79,14 @@ ROUTES = st.one_of(
         title_path=title_paths(st.one_of(FILES, PLAYLISTS)),
         digest=DIGESTS,
         name=st.one_of(st.sampled_from([POSTER, THUMBNAILS]), st.integers(0, 9999).map(sheet_uri)),
+    ),
+    st.builds(
+        lambda title_path, digest, file: Route(
+            kind="file", title_path=title_path, digest=digest, track_id=file[0], name=file[1]
+        ),
+        title_paths(FILES),
+        DIGESTS,
+        st.sampled_from([("subs-3", SCRIPT), (FONTS, "Fira-Sans_2.ttf"), (FONTS, "init.otf")]),
     ),
 )
 
@@ -147,6 +157,12 @@ def test_paths_read_well() -> None:
         "/films/a.mkv/stills/0123456789abcde/poster.jpg",
         "/films/a.jpg/stills/0123456789abcdef/poster.jpg",
         "/film.mkv/stills/0123456789abcdef/poster.jpg",
+        "/films/a.mkv/fonts/index.m3u8",
+        "/films/a.mkv/fonts/0123456789abcdef/.ttf",
+        "/films/a.mkv/fonts/0123456789abcdef/a b.ttf",
+        "/films/a.mkv/fonts/0123456789abcde/a.ttf",
+        "/films/a.mkv/audio-0/0123456789abcdef/subtitles.ass",
+        "/films/master.m3u8/subs-0/0123456789abcdef/subtitles.ass",
         "/films//a.mkv/source/index.m3u8",
         "/films/../a.mkv/source/index.m3u8",
         "/films/%2e%2e/a.mkv/source/index.m3u8",
