@@ -1,6 +1,7 @@
 """A plain HTTP client, and playlists as the m3u8 package reads them."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -115,3 +116,4 @@ def titles(base: str) -> dict[str, Any]:
         rows = get(f"{base}/api/titles").json
         if all(row["status"] != "preparing" for row in rows):
             return {row["id"]: row for row in rows}
+        time.sleep(0.1)

@@ -10,6 +10,7 @@ from typing import Any
 
 from manifests.urls import title_url
 from origin.errors import NotFoundError, OriginError, ProductionError
+from origin.service import stills
 from origin.service.discovery import Candidate, Discovery
 from origin.service.prepare import Preparer
 from origin.service.titles import (
@@ -28,8 +29,8 @@ _FRESH_SECONDS = 2.0
 """How long a look at the files counts as current."""
 _RETRY_SECONDS = 15.0
 """How long a failure stands before the title is tried again."""
-_LISTING_PATIENCE_SECONDS = 8.0
-"""How long /api/titles waits for titles that are being prepared."""
+_LISTING_PATIENCE_SECONDS = 0.2
+"""How long /api/titles waits before it lists titles as being prepared."""
 _log = logging.getLogger(__name__)
 
 
@@ -106,7 +107,7 @@ class Catalogue:
             await self._prepared(candidate)
 
     async def summaries(self) -> list[Mapping[str, Any]]:
-        """Rows of /api/titles; waits a while for titles that are being prepared."""
+        """Rows of /api/titles; waits a moment for titles that are being prepared."""
         candidates = await self._discover()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LISTING_PATIENCE_SECONDS):
@@ -127,7 +128,7 @@ class Catalogue:
         if isinstance(entry.title, FailedTitle):
             reason = entry.title.error.detail
             return incomplete_summary(url, title_path, status="failed", error=reason)
-        return summary(url, entry.title, self._warmth.is_warmed)
+        return summary(url, entry.title, self._warmth.is_warmed, stills.urls(entry.title))
 
     async def _discover(self) -> Mapping[str, Candidate]:
         async with self._discovering:

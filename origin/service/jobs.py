@@ -1,6 +1,7 @@
 """From a path's parts to the job that makes its body. Pure."""
 
 import hashlib
+from dataclasses import replace
 
 from manifests.ladder import PIPELINE_VERSION
 from manifests.urls import SOURCE_TRACK, Extension
@@ -14,6 +15,7 @@ from origin.media.types import (
     PackageAudio,
     ProduceSegment,
     RemuxVideo,
+    SegmentSource,
 )
 from origin.service.plans import ENCODER
 from origin.service.titles import FileTitle, HlsTitle, Offer, Title, find_offer
@@ -181,6 +183,15 @@ def hls_body(title: HlsTitle, index: int) -> HlsBody:
         init=body.init,
         preroll=preroll,
     )
+
+
+def still_source(title: Title, index: int) -> SegmentSource:
+    """Segment `index` with no more of those before it than its own keyframes need."""
+    if isinstance(title, FileTitle):
+        return replace(file_body(title, index), previous=None)
+    bodies = title.source.bodies
+    preroll = tuple(bodies[earlier].body for earlier in _parameter_sets(title, index))
+    return replace(bodies[index], preroll=preroll)
 
 
 def _parameter_sets(title: HlsTitle, index: int) -> list[int]:

@@ -8,12 +8,19 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from manifests.ladder import RenditionSpec
-from manifests.urls import Route, decode_path, is_playlist, lone_playlist_path, match
+from manifests.urls import (
+    THUMBNAILS,
+    Route,
+    decode_path,
+    is_playlist,
+    lone_playlist_path,
+    match,
+)
 from origin.cache import Cache, StateStore
 from origin.config import Config
 from origin.errors import NotFoundError
 from origin.scheduler import Klass
-from origin.service import hls, jobs, playlists
+from origin.service import hls, jobs, playlists, stills
 from origin.service.answers import (
     Answer,
     CacheResult,
@@ -113,17 +120,30 @@ class Service:
         title = await self._catalogue.title(route.title_path)
         if route.kind == "multivariant":
             return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))
+        if route.kind == "still":
+            return await self._still(title, route, klass)
         assert route.track_id is not None
         digest = jobs.track_digest(title, route.track_id)
         if route.kind == "playlist":
             return PlaylistAnswer(text=playlists.media(title, route.track_id, digest))
-        if route.digest != digest:
-            raise NotFoundError(
-                f"{route.title_path} has changed: fetch its playlists again", source=route.digest
-            )
+        _check_digest(route, digest)
         if route.kind == "init":
             return await self._init(title, route.track_id, digest)
         return await self._segment(title, route, digest, klass)
+
+    async def _still(self, title: Title, route: Route, klass: Klass) -> ProducedAnswer:
+        digest = stills.digest(title)
+        _check_digest(route, digest)
+        name = route.name or ""
+        if name == THUMBNAILS:
+            return _known(stills.thumbnails(title).encode(), "text/vtt; charset=utf-8")
+        item = Item(
+            key=cache_key(digest, name),
+            content_type="image/jpeg",
+            job=lambda: stills.job(title, name),
+            is_current=title.snapshot.is_current,
+        )
+        return await self._production.get(item, max(klass, Klass.LOOKAHEAD))
 
     async def _init(self, title: Title, track_id: str, digest: str) -> ProducedAnswer:
         offer = find_offer(title, track_id)
@@ -200,9 +220,21 @@ def _known_init(offer: Offer) -> ProducedAnswer:
     body = offer.prepared.init
     if body is None:
         raise NotFoundError(f"{offer.plan.rendition_id} has no init segment")
+    return _known(body, _INIT_TYPE)
+
+
+def _known(body: bytes, content_type: str) -> ProducedAnswer:
+    """A body that takes no work."""
     return ProducedAnswer(
         body=body,
         etag=hashlib.sha256(body).hexdigest(),
-        content_type=_INIT_TYPE,
+        content_type=content_type,
         cache_result=CacheResult.HIT,
     )
+
+
+def _check_digest(route: Route, digest: str) -> None:
+    if route.digest != digest:
+        raise NotFoundError(
+            f"{route.title_path} has changed: fetch its playlists again", source=route.digest
+        )

@@ -106,14 +106,22 @@ def duration_seconds(title: Title) -> float:
     return float(sum(segment.duration for segment in title.source.media.segments))
 
 
-def summary(url: str, title: Title, is_warmed: Callable[[Title, Offer], bool]) -> Mapping[str, Any]:
-    """One row of /api/titles."""
+def summary(
+    url: str,
+    title: Title,
+    is_warmed: Callable[[Title, Offer], bool],
+    pictures: tuple[str | None, str | None],
+) -> Mapping[str, Any]:
+    """One row of /api/titles; `pictures` are the URLs of its poster and its thumbnails."""
+    poster, thumbnails = pictures
     return {
         "id": title.title_path,
         "name": _name(title.title_path),
         "url": url,
         "status": "ready",
         "duration_seconds": round(duration_seconds(title), 3),
+        "poster": poster,
+        "thumbnails": thumbnails,
         "source": _source_row(title.facts.video),
         "renditions": [
             _rendition_row(title, offer, is_warmed(title, offer)) for offer in title.offers
@@ -133,6 +141,8 @@ def incomplete_summary(
         "url": url,
         "status": status,
         "duration_seconds": None,
+        "poster": None,
+        "thumbnails": None,
         "source": None,
         "renditions": [],
         "warnings": [],
@@ -151,7 +161,7 @@ def _source_row(video: VideoFacts) -> Mapping[str, Any]:
         "width": video.width,
         "height": video.height,
         "codec": video.codec,
-        "frame_rate": round(float(video.frame_rate), 3),
+        "frame_rate": str(video.frame_rate),
         "interlaced": video.interlaced,
     }
 

@@ -15,7 +15,7 @@ from origin.warm.client import Client
 
 _PRODUCED = ('"up-', '"same-')
 """How the STABLE-VARIANT-ID of our variants begins, quote included."""
-_PATIENCE = 60
+_PATIENCE = 300
 """How often to ask for titles that are being prepared."""
 _PAUSE_SECONDS = 2.0
 
