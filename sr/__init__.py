@@ -14,6 +14,7 @@ from sr.engine import (
     warm_up,
 )
 from sr.errors import UpscalerError
+from sr.models.anime4k import mpv_shader
 from sr.models.descriptor import Model
 from sr.models.files import is_model_file
 from sr.types import Depth, Matrix, ModelInfo, Planes, Signal, Upscaler
@@ -31,6 +32,7 @@ __all__ = [
     "list_models",
     "load_model",
     "model_digest",
+    "mpv_shader",
     "open_upscaler",
     "resolve_device",
     "warm_up",

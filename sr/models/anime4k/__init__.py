@@ -7,10 +7,21 @@ restores, which together are the shader's Mode A.
 # ruff: noqa: PLC0415 (torch and numba are heavy: imported where they are used)
 
 import hashlib
+from collections.abc import Mapping
 from functools import partial
 
-from sr.models.anime4k.weights import RESTORE_VL, UPSCALE_M, UPSCALE_VL, load_weights
+from sr.errors import UpscalerError
+from sr.models.anime4k.weights import (
+    CLAMP_HIGHLIGHTS,
+    PACKAGE,
+    RESTORE_VL,
+    SHADER,
+    UPSCALE_M,
+    UPSCALE_VL,
+    load_weights,
+)
 from sr.models.descriptor import Descriptor, Model
+from sr.shaders import packaged_shader, shader_passes
 from sr.types import ModelInfo, Signal, Upscaler
 
 Chain = tuple[str, ...]
@@ -69,8 +80,30 @@ def _kmac(features: int, layers: int, mixed_layers: int, outputs: int) -> float:
 
 _M, _VL, _RESTORE = _kmac(4, 7, 7, 4), _kmac(8, 7, 7, 12), _kmac(8, 8, 7, 3)
 
+CHAINS: Mapping[str, Chain] = {
+    "anime4k-m": (UPSCALE_M,),
+    "anime4k-vl": (UPSCALE_VL,),
+    "anime4k-a": (RESTORE_VL, UPSCALE_VL),
+}
+
 DESCRIPTORS = (
-    _descriptor("anime4k-m", (UPSCALE_M,), _M, 7, code_version=1),
-    _descriptor("anime4k-vl", (UPSCALE_VL,), _VL, 7, code_version=1),
-    _descriptor("anime4k-a", (RESTORE_VL, UPSCALE_VL), _RESTORE + _VL, 15, code_version=1),
+    _descriptor("anime4k-m", CHAINS["anime4k-m"], _M, 7, code_version=1),
+    _descriptor("anime4k-vl", CHAINS["anime4k-vl"], _VL, 7, code_version=1),
+    _descriptor("anime4k-a", CHAINS["anime4k-a"], _RESTORE + _VL, 15, code_version=1),
 )
+
+
+def mpv_shader(model: str) -> str:
+    """The passes of a model as the packaged shader has them, licence included: a shader for mpv.
+
+    Raises:
+        UpscalerError: It is no model of Anime4K's, or the package is not installed.
+    """
+    names = CHAINS.get(model)
+    if names is None:
+        known = ", ".join(CHAINS)
+        raise UpscalerError(f"{model} has no mpv shader; these have one: {known}")
+    text = packaged_shader(PACKAGE, SHADER)
+    clamp = (CLAMP_HIGHLIGHTS,) if len(names) > 1 else ()
+    passes = [glsl for name in (*clamp, *names) for glsl in shader_passes(text, name)]
+    return text.partition("//!DESC")[0] + "".join(passes)
