@@ -8,6 +8,9 @@ from manifests.attributes import Line, quote, read_lines
 from manifests.codecs import join_codecs
 from manifests.errors import ManifestError
 from manifests.stream_inf import AudioRendition, StreamInf, grouped_by_codec, media_lines
+from manifests.subtitles import GROUP_ID as SUBTITLES_GROUP_ID
+from manifests.subtitles import SubtitleRendition
+from manifests.subtitles import media_lines as subtitle_lines
 from manifests.timeline import target_duration
 from manifests.types import MediaPlaylist, MultivariantPlaylist
 
@@ -134,19 +137,28 @@ def file_media_playlist(
     return _playlist(*lines, "#EXT-X-ENDLIST")
 
 
-def file_multivariant(variants: Sequence[StreamInf], audio: Sequence[AudioRendition] = ()) -> str:
+def file_multivariant(
+    variants: Sequence[StreamInf],
+    audio: Sequence[AudioRendition] = (),
+    subtitles: Sequence[SubtitleRendition] = (),
+) -> str:
     """The multivariant playlist of a media file.
 
     One audio group for each codec, and each variant once with each group, since players drop a
-    variant whose CODECS they cannot play.
+    variant whose CODECS they cannot play. Subtitles add nothing to CODECS: segments that are WebVTT
+    themselves have no sample format, and older Apple devices refuse variants with `wvtt`.
 
     Args:
         variants: Video alone: bandwidths and CODECS without audio. The source's comes first.
         audio: Every audio track, in the order of the file.
+        subtitles: A valid group, which every variant refers to.
     """
     groups = grouped_by_codec(audio)
     lines = [line for group in groups.items() for line in media_lines(*group)]
-    for variant in variants:
+    lines += subtitle_lines(subtitles)
+    group_of_subtitles = SUBTITLES_GROUP_ID if subtitles else None
+    for own in variants:
+        variant = replace(own, subtitles=group_of_subtitles)
         for group_id, renditions in groups.items():
             lines += _with_audio(variant, group_id, renditions).lines()
         if not groups:

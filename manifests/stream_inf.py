@@ -49,7 +49,7 @@ class StreamInf:
             "CLOSED-CAPTIONS": self.closed_captions,
             "PATHWAY-ID": _quoted(self.pathway_id),
         }
-        return [f"#EXT-X-STREAM-INF:{_attribute_list(attributes)}", self.uri]
+        return [f"#EXT-X-STREAM-INF:{attribute_list(attributes)}", self.uri]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +139,14 @@ def _valid_group(group: Sequence[AudioRendition]) -> list[AudioRendition]:
     names: set[str] = set()
     valid = []
     for index, rendition in enumerate(group):
-        name = _unused_name(unquote(quote(rendition.name)) or f"Audio {index + 1}", names)
+        name = unused_name(unquote(quote(rendition.name)) or f"Audio {index + 1}", names)
         names.add(name)
         valid.append(replace(rendition, name=name, default=index == default))
     return valid
 
 
-def _unused_name(name: str, used: set[str]) -> str:
+def unused_name(name: str, used: set[str]) -> str:
+    """The name, numbered where it is used already."""
     numbered = (f"{name} ({number})" for number in count(2))
     return next(candidate for candidate in chain([name], numbered) if candidate not in used)
 
@@ -169,10 +170,11 @@ def _media_line(group_id: str, rendition: AudioRendition, autoselect: bool) -> s
         "CHANNELS": _quoted(str(rendition.channels)),
         "URI": _quoted(rendition.uri),
     }
-    return f"#EXT-X-MEDIA:{_attribute_list(attributes)}"
+    return f"#EXT-X-MEDIA:{attribute_list(attributes)}"
 
 
-def _attribute_list(attributes: Mapping[str, str | None]) -> str:
+def attribute_list(attributes: Mapping[str, str | None]) -> str:
+    """An attribute list; what is None is left out."""
     return ",".join(f"{key}={value}" for key, value in attributes.items() if value is not None)
 
 

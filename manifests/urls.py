@@ -16,9 +16,9 @@ leading slash. What is produced lies below it:
     /<title path>/stills/<digest>/<n>.jpg      sheet of small pictures, n from 0
 
 The track is a rendition id (`up-720p-anime4k-m`, `same-480p`), or for media files also `source`,
-`audio-<i>` and `subs-<i>`. A path is read from its right end, so a directory may be called anything. The
-text alone cannot tell a directory `film.mkv` with an `index.m3u8` of its own from the media file
-`film.mkv`: who serves tries the title that `match` names, then a file of the source.
+`audio-<i>` and `subs-<i>`. A path is read from its right end, so a directory may be called
+anything. The text alone cannot tell a directory `film.mkv` with an `index.m3u8` of its own from the
+media file `film.mkv`: who serves tries the title that `match` names, then a file of the source.
 """
 
 import re
