@@ -76,25 +76,41 @@ class DirectoryLock:
         Raises:
             ConfigError: Another process has it, or it cannot be written.
         """
-        path = directory / "lock"
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            detail = f"the cache {directory} cannot be written: {error.strerror}"
-            raise ConfigError(detail, source=str(directory)) from None
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(self._descriptor, 20).decode(errors="replace").strip()
+        self._directory = directory
+        self._descriptor = _take(directory)
+
+    def renew(self) -> None:
+        """Take it again if somebody deleted the directory; goes without if that is impossible."""
+        with contextlib.suppress(OSError):
+            held, there = os.fstat(self._descriptor), (self._directory / "lock").stat()
+            if os.path.samestat(held, there):
+                return
+        with contextlib.suppress(ConfigError):
+            descriptor = _take(self._directory)
             os.close(self._descriptor)
-            detail = f"the cache {directory} belongs to a running origin (process {owner}); "
-            detail += "expected one cache directory per origin"
-            raise ConfigError(detail, source=str(directory)) from None
-        with contextlib.suppress(OSError):  # a full disk: the lock holds, its note may be missing
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._descriptor = descriptor
 
     def release(self) -> None:
         """Give it up."""
         os.close(self._descriptor)
+
+
+def _take(directory: Path) -> int:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        detail = f"the cache {directory} cannot be written: {error.strerror}"
+        raise ConfigError(detail, source=str(directory)) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(descriptor, 20).decode(errors="replace").strip()
+        os.close(descriptor)
+        detail = f"the cache {directory} belongs to a running origin (process {owner}); "
+        detail += "expected one cache directory per origin"
+        raise ConfigError(detail, source=str(directory)) from None
+    with contextlib.suppress(OSError):  # a full disk: the lock holds, its note may be missing
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor

@@ -1,196 +1,224 @@
-"""Produced bodies on disk, with the hot ones in memory."""
+"""The cache: bodies by key in memory, on the disk and, if there is one, in a bucket."""
 
 import asyncio
 import hashlib
-import logging
-import re
 import threading
-from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from origin.cache.files import DirectoryLock, clear, commit, remove, scan, write_temporary
-from origin.cache.memory import MemoryTier
-from origin.cache.types import CachedObject, CacheStats
+from origin.cache.bucket import BucketTier
+from origin.cache.disk import KEY, DiskTier
+from origin.cache.memory import DegradedShelf, MemoryTier
+from origin.cache.types import CachedObject, CacheStats, LocatedObject, TierStats
 
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,159}")
-_FILE = re.compile(rf"({_KEY.pattern})\.([0-9a-f]{{64}})")
-_logger = logging.getLogger(__name__)
-
-
-class _Entry(NamedTuple):
-    sha256: str
-    size: int
+_DEGRADED_SHARE = 1 / 8
+_DEGRADED_SECONDS = 60.0
 
 
 class Cache:
     """Immutable bodies by key. Any number of threads, one process per directory.
 
-    A body lies in `objects/ab/KEY.SHA256`, so that the one rename that commits it commits its
-    checksum too. Under a key the first commit wins (law 4). The least recently used go when
-    `budget_bytes` is exceeded. A disk that fails costs a hit, never an answer.
+    Under a key the first commit wins (law 4). What goes when a budget is exceeded is decided by
+    hits and by compute seconds per byte (`origin.cache.policy`). A disk or a bucket that fails
+    costs a hit, never an answer. The `a` forms are for one event loop; only they know the bucket.
     """
 
-    def __init__(self, directory: Path, *, budget_bytes: int, ram_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        budget_bytes: int,
+        ram_bytes: int = 0,
+        libraries: Mapping[str, int] | None = None,
+        bucket: BucketTier | None = None,
+    ) -> None:
         """Open a cache, creating it if need be, and delete what an interrupted write left.
+
+        Args:
+            directory: Of the disk tier.
+            budget_bytes: Of the disk tier.
+            ram_bytes: Of the memory tier, all that it keeps included.
+            libraries: Part of `budget_bytes` that belongs to a library alone, and all it gets.
+            bucket: The tier that other origins share.
 
         Raises:
             ConfigError: Another process uses the directory, or it cannot be written.
         """
-        self._directory = directory
-        self._budget_bytes = budget_bytes
-        self._owner = DirectoryLock(directory)
-        self._disk_lock = threading.Lock()  # held while names change on disk; taken first
+        self._disk = DiskTier(directory, budget_bytes=budget_bytes, libraries=libraries or {})
         self._lock = threading.Lock()  # held for moments, so that an event loop may take it
-        self._memory = MemoryTier(ram_bytes)
-        self._index: OrderedDict[str, _Entry] = OrderedDict()
-        self._disk_bytes = 0
-        self._evicted = self._uncached = self._corrupt = 0
-        self._scan()
+        degraded = int(ram_bytes * _DEGRADED_SHARE)
+        self._memory = MemoryTier(ram_bytes - degraded)
+        self._degraded = DegradedShelf(degraded, _DEGRADED_SECONDS)
+        self._bucket = bucket
+        self._misses = self._uncached = self._scrubbed = 0
+
+    @property
+    def bodies(self) -> Path:
+        """The folder that paths of `LocatedObject` start from."""
+        return self._disk.bodies
 
     def get(self, key: str) -> CachedObject | None:
         """The object, verified against its checksum if it comes from the disk."""
         if found := self.peek(key):
             return found
-        with self._lock:
-            entry = self._index.get(key)
-        if entry is None:
-            return None
-        body = self._read(key, entry)
-        if body is None:
-            return None
-        return self._remember(CachedObject(key=key, body=body, sha256=entry.sha256))
+        found = self._disk.read(key)
+        return self._remember(found) if found else None
 
     def peek(self, key: str) -> CachedObject | None:
         """The object if it is in memory; never touches the disk."""
         with self._lock:
-            if key in self._index:
-                self._index.move_to_end(key)
-            return self._memory.get(key)
+            found = self._memory.get(key)
+        if found is not None:
+            self._disk.touch(key)
+        return found
 
-    def put(self, key: str, body: bytes) -> CachedObject:
+    def put(
+        self, key: str, body: bytes, *, cost_seconds: float = 0.0, library: str = ""
+    ) -> CachedObject:
         """Keep a body, and return what is kept under the key: an earlier body if there is one.
+
+        Args:
+            key: A safe file name; `GROUP-…` can be pinned by its group.
+            body: Complete and checked.
+            cost_seconds: What it took to make.
+            library: Whose budget it belongs to.
 
         Raises:
             ValueError: The key is no safe file name.
         """
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"no safe file name: {key!r}")
-        if earlier := self.get(key):
-            return earlier
-        made = CachedObject(key=key, body=body, sha256=hashlib.sha256(body).hexdigest())
-        if len(body) <= self._budget_bytes:
-            try:
-                return self._write(made)
-            except OSError as error:
-                _logger.warning("the cache did not take %s: %s", key, error)
-        with self._lock:
-            self._uncached += 1
-        return self._remember(made)
+        return self.get(_checked(key)) or self._keep(_made(key, body, cost_seconds, library))
 
     def contains(self, key: str) -> bool:
-        """Whether the cache holds the key, its file unverified."""
-        with self._lock:
-            return key in self._index or self._memory.get(key) is not None
+        """Whether the disk or the memory holds the key, its file unverified."""
+        return key in self._disk or key in self._memory
 
     async def aget(self, key: str) -> CachedObject | None:
-        """`get`, in a thread unless the object is in memory."""
-        return self.peek(key) or await asyncio.to_thread(self.get, key)
+        """`get`, in a thread unless the object is in memory; then the bucket."""
+        found = self.peek(key)
+        if found is None and key in self._disk:
+            found = await asyncio.to_thread(self.get, key)
+        if found is None and self._bucket is not None:
+            shared = await self._bucket.get(key)
+            found = await asyncio.to_thread(self._keep, shared) if shared else None
+        self._misses += found is None
+        return found
 
-    async def aput(self, key: str, body: bytes) -> CachedObject:
-        """`put`, in a thread."""
-        return await asyncio.to_thread(self.put, key, body)
+    async def aput(
+        self, key: str, body: bytes, *, cost_seconds: float = 0.0, library: str = ""
+    ) -> CachedObject:
+        """`put`, in a thread. Where there is a bucket, its first commit wins over all origins."""
+        if self._bucket is None or self.contains(_checked(key)):
+            return await asyncio.to_thread(
+                self.put, key, body, cost_seconds=cost_seconds, library=library
+            )
+        made = await asyncio.to_thread(_made, key, body, cost_seconds, library)
+        return await asyncio.to_thread(self._keep, await self._bucket.commit(made))
+
+    async def alocate(self, key: str) -> LocatedObject | None:
+        """Where the body lies on the disk, for a server in front to send; None if it does not.
+
+        The file was verified when it was committed or first located, and not touched since.
+        """
+        located = self._disk.locate(key, verify=False)
+        if located is None and key in self._disk:
+            located = await asyncio.to_thread(self._disk.locate, key, verify=True)
+        return located
+
+    def get_degraded(self, key: str) -> CachedObject | None:
+        """The stand-in for a body that is not there, if one was made lately; never blocks."""
+        with self._lock:
+            return self._degraded.get(key)
+
+    async def aput_degraded(self, key: str, body: bytes) -> CachedObject:
+        """Keep a stand-in in memory for a minute, or until the full body comes.
+
+        Returns:
+            What to serve: the full body if there is one by now, else the first stand-in.
+        """
+        if full := await self.aget(_checked(key)):
+            return full
+        made = await asyncio.to_thread(_made, key, body, 0.0, "")
+        with self._lock:
+            return self._degraded.put(made)
+
+    def pin(self, groups: Iterable[str]) -> None:
+        """Keep the bodies of these groups on the disk whatever else comes, and no others."""
+        self._disk.pin(groups)
+
+    def held_keys(self) -> list[str]:
+        """Of all bodies on the disk."""
+        return self._disk.held_keys()
+
+    def scrub(self, key: str) -> int:
+        """Verify a body on the disk; returns its bytes. What fails its checksum is deleted."""
+        entry = self._disk.entry(key)
+        if entry is None:
+            return 0
+        self._disk.verify(key)
+        self._scrubbed += 1
+        return entry.size
+
+    def tend(self) -> None:
+        """Find out what befell the directory; to be called now and then. Blocks."""
+        self._disk.tend()
 
     def stats(self) -> CacheStats:
-        """A consistent snapshot."""
+        """A snapshot."""
         with self._lock:
-            return CacheStats(
-                disk_bytes=self._disk_bytes,
-                disk_objects=len(self._index),
-                ram_bytes=self._memory.size_bytes,
-                ram_objects=len(self._memory),
-                evicted=self._evicted,
-                uncached=self._uncached,
-                corrupt=self._corrupt,
-            )
+            memory, degraded = self._memory, self._degraded
+            tiers = {
+                "ram": TierStats(
+                    objects=len(memory),
+                    size_bytes=memory.size_bytes,
+                    hits=memory.hits,
+                    evicted=memory.evicted,
+                ),
+                "degraded": TierStats(
+                    objects=len(degraded), size_bytes=degraded.size_bytes, hits=degraded.hits
+                ),
+            }
+        tiers["disk"] = self._disk.stats()
+        corrupt = self._disk.corrupt
+        if self._bucket is not None:
+            tiers["bucket"] = self._bucket.stats()
+            corrupt += self._bucket.corrupt
+        return CacheStats(
+            tiers=tiers,
+            misses=self._misses,
+            uncached=self._uncached,
+            corrupt=corrupt,
+            scrubbed=self._scrubbed,
+        )
 
     def close(self) -> None:
         """Let another process have the directory."""
-        self._owner.release()
+        self._disk.close()
 
-    def _write(self, made: CachedObject) -> CachedObject:
-        temporary = write_temporary(self._directory / "tmp", made.body)
-        entry = _Entry(made.sha256, len(made.body))
-        with self._disk_lock:
-            if self.contains(made.key):
-                remove(temporary)
-            else:
-                commit(temporary, self._path(made.key, entry))
-                self._add(made.key, entry)
-                self._evict()
-                return self._remember(made)
-        return self.get(made.key) or made
-
-    def _read(self, key: str, entry: _Entry) -> bytes | None:
-        try:
-            body = self._path(key, entry).read_bytes()
-        except OSError as error:
-            self._discard(key, entry)
-            _logger.warning("the cache lost %s: %s", key, error)
-            return None
-        if hashlib.sha256(body).hexdigest() == entry.sha256:
-            return body
-        self._discard(key, entry)
-        with self._lock:
-            self._corrupt += 1
-        _logger.warning("deleted %s from the cache: it failed its checksum", key)
-        return None
+    def _keep(self, made: CachedObject) -> CachedObject:
+        if not self._disk.commit(made):
+            if earlier := self.get(made.key):
+                return earlier
+            with self._lock:
+                self._uncached += 1
+        return self._remember(made)
 
     def _remember(self, found: CachedObject) -> CachedObject:
         with self._lock:
-            self._memory.put(found)
-            return self._memory.get(found.key) or found
+            self._degraded.drop(found.key)
+            return self._memory.put(found)
 
-    def _discard(self, key: str, entry: _Entry) -> None:
-        with self._disk_lock:
-            with self._lock:
-                if self._index.get(key) is not entry:
-                    return
-                del self._index[key]
-                self._disk_bytes -= entry.size
-            remove(self._path(key, entry))
 
-    def _add(self, key: str, entry: _Entry) -> None:
-        with self._lock:
-            self._index[key] = entry
-            self._disk_bytes += entry.size
+def _checked(key: str) -> str:
+    if not KEY.fullmatch(key):
+        raise ValueError(f"no safe file name: {key!r}")
+    return key
 
-    def _evict(self) -> None:
-        victims = []
-        with self._lock:
-            while self._disk_bytes > self._budget_bytes:
-                key, entry = self._index.popitem(last=False)
-                self._disk_bytes -= entry.size
-                self._evicted += 1
-                victims.append(self._path(key, entry))
-        for path in victims:
-            remove(path)
 
-    def _path(self, key: str, entry: _Entry) -> Path:
-        return self._directory / "objects" / entry.sha256[:2] / f"{key}.{entry.sha256}"
-
-    def _scan(self) -> None:
-        clear(self._directory / "tmp")
-        found = []
-        for folder in scan(self._directory / "objects"):
-            for file in scan(Path(folder)):
-                if match := _FILE.fullmatch(file.name):
-                    status = file.stat(follow_symlinks=False)
-                    found.append((status.st_mtime_ns, match[1], match[2], status.st_size))
-        for _, key, sha256, size in sorted(found):
-            entry = _Entry(sha256, size)
-            if key in self._index:
-                remove(self._path(key, entry))
-            else:
-                self._add(key, entry)
-        self._evict()
+def _made(key: str, body: bytes, cost_seconds: float, library: str) -> CachedObject:
+    return CachedObject(
+        key=_checked(key),
+        body=body,
+        sha256=hashlib.sha256(body).hexdigest(),
+        cost_seconds=cost_seconds,
+        library=library,
+    )

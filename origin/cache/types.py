@@ -1,5 +1,6 @@
 """Values of the cache."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -11,18 +12,45 @@ class CachedObject:
     body: bytes
     sha256: str
     """Hexadecimal; the ETag."""
+    cost_seconds: float = 0.0
+    """What it took to make."""
+    library: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocatedObject:
+    """A complete body as a file, for a server in front to send."""
+
+    key: str
+    path: str
+    """Below `Cache.bodies`; made of letters, digits, `.`, `_`, `-` and `/`."""
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierStats:
+    """What one tier holds and did since the cache was opened."""
+
+    objects: int = 0
+    size_bytes: int = 0
+    pinned_bytes: int = 0
+    hits: int = 0
+    evicted: int = 0
+    works: bool = True
+    """False while the disk or the bucket fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStats:
-    """What the cache holds, and what went wrong since it was opened."""
+    """A snapshot, and what went wrong since the cache was opened."""
 
-    disk_bytes: int
-    disk_objects: int
-    ram_bytes: int
-    ram_objects: int
-    evicted: int
+    tiers: Mapping[str, TierStats]
+    """Of `ram`, `disk`, `degraded`, and `bucket` if there is one."""
+    misses: int
     uncached: int
-    """Objects that the disk did not take."""
+    """Bodies that the disk did not take."""
     corrupt: int
-    """Files that failed their checksum and were deleted."""
+    """Copies that failed their checksum and were deleted."""
+    scrubbed: int
+    """Files that were verified in the background."""
