@@ -40,7 +40,8 @@ endef
 player: origin/player/dist/index.html
 
 origin/player/dist/index.html: origin/player/node_modules/.installed origin/player/index.html \
-		$(wildcard origin/player/*.js origin/player/tsconfig.json origin/player/src/* origin/player/public/*)
+		$(wildcard origin/player/*.js origin/player/tsconfig.json) \
+		$(shell find origin/player/src origin/player/build origin/player/public -type f)
 	cd origin/player && $(NPM) run --silent build
 	touch $@
 

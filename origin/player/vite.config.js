@@ -1,8 +1,14 @@
 import { defineConfig } from "vite";
 
+import { mediaChromeWithoutInlineStyles } from "./build/media-chrome.js";
+import { precompressed } from "./build/precompressed.js";
+
+const EMBED = "upscale-player";
+
 // index.html is served at `/`, everything else below /player/ by origin.routes.
 export default defineConfig({
   base: "/player/",
+  plugins: [mediaChromeWithoutInlineStyles(), precompressed()],
   build: {
     outDir: "dist",
     emptyOutDir: true,
@@ -10,6 +16,14 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1024,
+    reportCompressedSize: false,
     license: { fileName: "licenses.txt" },
+    rollupOptions: {
+      input: { page: "index.html", [EMBED]: "src/embed.ts" },
+      preserveEntrySignatures: "exports-only",
+      output: {
+        entryFileNames: ({ name }) => (name === EMBED ? "[name].js" : "assets/[name]-[hash].js"),
+      },
+    },
   },
 });

@@ -1,7 +1,7 @@
 /** The borders between the parts of the player. */
 
 import type Hls from "hls.js";
-import type { Title } from "./api";
+import type { SubtitleRow, Title } from "./api";
 
 export interface Size {
   width: number;
@@ -25,6 +25,18 @@ export interface Variant {
   label: string;
 }
 
+/** An audio or subtitle rendition. */
+export interface Track {
+  /** Its place in the playlist's order, as text: `0`, `1`, … */
+  id: string;
+  /** In `hls.audioTracks` or `hls.subtitleTracks`. */
+  index: number;
+  label: string;
+  language: string | null;
+  /** What the origin knows of a subtitle track of a media file. */
+  row: SubtitleRow | null;
+}
+
 /** What the parts of a player see of it. */
 export interface Player {
   readonly video: HTMLVideoElement;
@@ -34,30 +46,67 @@ export interface Player {
   readonly variants: Variant[];
   /** The variant that is on the screen. */
   readonly currentVariant: Variant | null;
+  /** What was asked for; null is automatic. */
+  readonly chosenVariant: Variant | null;
   /** Null is automatic. */
   chooseVariant(id: string | null): void;
+  readonly audioTracks: Track[];
+  readonly audioTrack: Track | null;
+  chooseAudio(id: string): void;
+  readonly subtitleTracks: Track[];
+  /** Null is off. Its text track is `hidden`: cues arrive, and the subtitles part draws them. */
+  readonly subtitleTrack: Track | null;
+  chooseSubtitle(id: string | null): void;
+  /** PTS of the frame on the screen in seconds; where a browser does not tell, the clock. */
+  readonly frameTime: number;
+  /** Seconds from one frame to the next. */
+  readonly frameSeconds: number;
   /**
    * Lies over the video, below the control bar. Layers are absolutely positioned in it, in the order
    * filter, compare, subtitles (`data-layer`), and take no pointer events unless they ask for them.
    */
   readonly layers: HTMLElement;
+  /** Under the picture and as wide as the player: for panels. In full screen it is not seen. */
+  readonly below: HTMLElement;
   /** Where the picture lies within `layers`, letterboxing taken off, in CSS pixels. */
   readonly pictureBox: DOMRect;
-  /** A panel in the settings menu; the part fills `body` with labelled form controls. */
-  addMenu(name: string, label: string, body: HTMLElement): void;
-  /** A button in the control bar. */
-  addButton(name: string, label: string, onClick: () => void): HTMLButtonElement;
+  /**
+   * A panel in the settings menu; the part fills `body` with labelled form controls. What it calls
+   * with a text shows beside the menu's name (`On · mode A`).
+   */
+  addMenu(name: string, label: string, body: HTMLElement): (summary: string) => void;
+  /**
+   * A button in the control bar, or in the settings menu where the bar is narrow. `icon` is the data
+   * of a path in a 24×24 box. `aria-pressed` makes it a toggle and shows.
+   */
+  addButton(name: string, label: string, onClick: () => void, icon?: string): HTMLButtonElement;
+  /** A key of the keyboard, listed in the help. `onUp` comes when it is let go. */
+  addKey(key: string, label: string, onDown: () => void, onUp?: () => void): void;
+  /** A style sheet for what the part puts into the player, whose shadow root no other sheet reaches. */
+  addStyles(css: string): void;
   /** A sentence for the viewer; null takes it away. `source` names who speaks. */
   say(source: string, message: string | null): void;
   /** Settings that outlive the page; JSON values under a key per part. */
   remember(key: string, value: unknown): void;
   recall<T>(key: string): T | null;
   /**
-   * `title` (another title plays), `variants`, `variant` (the one on the screen changed), `tracks`,
-   * `layout` (pictureBox changed).
+   * `title` (another title plays), `variants` (the list, or what is chosen), `variant` (the one on
+   * the screen changed), `tracks` (lists and choices), `layout` (pictureBox changed).
    */
   addEventListener(type: PlayerEvent, listener: () => void): void;
   removeEventListener(type: PlayerEvent, listener: () => void): void;
+  /** Set by the filter while it runs over the video: milliseconds of the GPU for the last frame. */
+  gpuMilliseconds?: (() => number | null) | null;
+  /** Set by Compare while it plays two variants: the second of them. */
+  second?: SecondPlayback | null;
+  /** Whether Compare covers the picture, so that a filter below it may rest. */
+  comparing?: boolean;
+}
+
+export interface SecondPlayback {
+  readonly video: HTMLVideoElement;
+  readonly hls: Hls;
+  readonly variant: Variant;
 }
 
 export type PlayerEvent = "title" | "variants" | "variant" | "tracks" | "layout";

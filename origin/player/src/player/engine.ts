@@ -12,21 +12,24 @@ const patient: LoaderConfig = {
   errorRetry: { maxNumRetry: 2, retryDelayMs: 1_000, maxRetryDelayMs: 8_000 },
 };
 
-export function createEngine(title: string): Hls {
+export function createEngine(contentId: string, startSeconds: number | null = null): Hls {
   const config: Partial<HlsConfig> = {
-    workerPath: workerUrl,
+    // A worker comes from the page's own host or not at all: elsewhere hls.js works without one.
+    ...(isOwn(workerUrl) ? { workerPath: workerUrl } : { enableWorker: false }),
     fLoader: PatientLoader,
     manifestLoadPolicy: { default: patient },
     playlistLoadPolicy: { default: patient },
     fragLoadPolicy: { default: patient },
     // One bad segment does not rule its variant out for good.
     errorPenaltyExpireMs: 20_000,
-    cmcd: { contentId: title, useHeaders: false },
+    cmcd: { contentId, useHeaders: false },
+    startPosition: startSeconds ?? -1,
   };
   const hls = new Hls(config);
-  // Begin with the first variant listed, a source variant that is there at once, and go up behind its buffer.
-  hls.on(Hls.Events.MANIFEST_PARSED, () => {
-    hls.startLevel = hls.firstLevel;
-  });
+  hls.subtitleDisplay = false;
   return hls;
+}
+
+function isOwn(url: string): boolean {
+  return new URL(url, import.meta.url).origin === location.origin;
 }

@@ -1,0 +1,63 @@
+/** `<upscale-player src="…">`. */
+
+import { fetchTitles, type Title } from "../api";
+import { PlayerController } from "./controller";
+import { mountParts } from "./parts";
+import { buildShell } from "./shell";
+
+const LIST_PATIENCE_MS = 5_000;
+
+export class UpscalePlayerElement extends HTMLElement {
+  static readonly observedAttributes = ["src"];
+  /** For scripts of the page: see `Player` in types.ts. */
+  readonly player: PlayerController;
+  private loading = new AbortController();
+
+  constructor() {
+    super();
+    this.player = new PlayerController(buildShell(this), this);
+    this.player.addEventListener("title", () => void mountParts(this.player), { once: true });
+    for (const type of ["title", "variant"]) {
+      this.player.addEventListener(type, () => this.dispatchEvent(new CustomEvent(`player-${type}`, { bubbles: true })));
+    }
+  }
+
+  connectedCallback(): void {
+    if (!this.hasAttribute("tabindex")) this.tabIndex = -1;
+    if (this.hasAttribute("muted")) this.player.video.muted = true;
+  }
+
+  attributeChangedCallback(_name: string, _before: string | null, src: string | null): void {
+    this.loading.abort();
+    this.loading = new AbortController();
+    if (src) void this.open(new URL(src, document.baseURI).href, this.loading.signal);
+    else this.player.load(null);
+  }
+
+  /** What the origin knows of the title: its poster, thumbnails, subtitles. Any other HLS plays without. */
+  private async open(url: string, signal: AbortSignal): Promise<void> {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(LIST_PATIENCE_MS)]);
+    const titles = await fetchTitles(url, patience).catch(() => []);
+    if (signal.aborted) return;
+    const at = Number.parseFloat(this.getAttribute("t") ?? "");
+    this.player.load(titles.find((title) => title.url === url) ?? unknownTitle(url, this.getAttribute("title")), {
+      at: at > 0 ? at : null,
+      variant: this.getAttribute("variant"),
+      play: this.hasAttribute("autoplay"),
+    });
+  }
+}
+
+function unknownTitle(url: string, name: string | null): Title {
+  return {
+    id: url,
+    name: name ?? decodeURIComponent(new URL(url).pathname.split("/").at(-2) ?? url),
+    url,
+    duration_seconds: null,
+    source: null,
+    renditions: [],
+    error: null,
+  };
+}
+
+if (!customElements.get("upscale-player")) customElements.define("upscale-player", UpscalePlayerElement);

@@ -1,0 +1,177 @@
+/** One title while it plays: hls.js, or the browser's own HLS where there are no Media Source Extensions. */
+
+import Hls, { type ErrorData, type Fragment } from "hls.js";
+import type { Title } from "../api";
+import type { Track, Variant } from "../types";
+import { variantsOf } from "../variants";
+import type { PlayerController, Start } from "./controller";
+import { createEngine } from "./engine";
+import { explain, NO_MSE } from "./messages";
+import { audioTracksOf, nativeSubtitleTracks, subtitleTextTracks, subtitleTracksOf } from "./tracks";
+
+export interface RecordedError {
+  type: string;
+  details: string;
+  fatal: boolean;
+  reason: string;
+}
+
+const HLS_TYPE = "application/vnd.apple.mpegurl";
+const { Events, ErrorTypes } = Hls;
+
+export class Session {
+  readonly hls: Hls | null;
+  variants: Variant[] = [];
+  private wantedVariant: string | null;
+  private nativeSubtitle: string | null = null;
+  private recovered = false;
+  private readonly ended = new AbortController();
+
+  constructor(
+    private readonly player: PlayerController,
+    private readonly title: Title,
+    private readonly start: Start,
+  ) {
+    this.wantedVariant = start.variant ?? null;
+    this.hls = Hls.isSupported() ? createEngine(title.id, start.at ?? null) : null;
+    if (this.hls) this.listen(this.hls);
+  }
+
+  begin(): void {
+    if (this.hls) {
+      this.hls.loadSource(this.title.url);
+      this.hls.attachMedia(this.player.video);
+    } else {
+      this.beginNatively();
+    }
+    // A browser that wants a click first shows the paused player.
+    if (this.start.play) this.player.video.play().catch(() => undefined);
+  }
+
+  destroy(): void {
+    this.ended.abort();
+    this.hls?.destroy();
+    if (!this.hls) this.player.video.removeAttribute("src");
+    this.player.video.load();
+  }
+
+  get currentVariant(): Variant | null {
+    return this.variants[this.hls?.currentLevel ?? -1] ?? null;
+  }
+
+  get chosenVariant(): Variant | null {
+    return this.variants.find(({ id }) => id === this.wantedVariant) ?? null;
+  }
+
+  chooseVariant(id: string | null): void {
+    this.wantedVariant = id;
+    if (this.hls) this.hls.nextLevel = this.chosenVariant?.index ?? -1;
+    this.player.emit("variants");
+  }
+
+  get audioTracks(): Track[] {
+    return this.hls ? audioTracksOf(this.hls) : [];
+  }
+
+  get audioTrack(): Track | null {
+    return this.audioTracks[this.hls?.audioTrack ?? -1] ?? null;
+  }
+
+  chooseAudio(id: string): void {
+    if (this.hls) this.hls.audioTrack = Number(id);
+    this.player.emit("tracks");
+  }
+
+  get subtitleTracks(): Track[] {
+    return this.hls ? subtitleTracksOf(this.hls, this.title) : nativeSubtitleTracks(this.player.video);
+  }
+
+  get subtitleTrack(): Track | null {
+    const chosen = this.hls ? String(this.hls.subtitleTrack) : this.nativeSubtitle;
+    return this.subtitleTracks.find(({ id }) => id === chosen) ?? null;
+  }
+
+  chooseSubtitle(id: string | null): void {
+    if (this.hls) {
+      this.hls.subtitleDisplay = false;
+      this.hls.subtitleTrack = id === null ? -1 : Number(id);
+    } else {
+      this.nativeSubtitle = id;
+      subtitleTextTracks(this.player.video).forEach((track, index) => {
+        track.mode = String(index) === id ? "hidden" : "disabled";
+      });
+    }
+    this.player.emit("tracks");
+  }
+
+  private listen(hls: Hls): void {
+    const { player } = this;
+    hls.on(Events.MANIFEST_PARSED, () => {
+      this.listVariants();
+      // Begin with the first variant listed, a source variant that is there at once, and go up behind its buffer.
+      hls.startLevel = this.chosenVariant?.index ?? hls.firstLevel;
+      if (this.chosenVariant) hls.loadLevel = this.chosenVariant.index;
+    });
+    hls.on(Events.LEVELS_UPDATED, () => this.listVariants());
+    hls.on(Events.LEVEL_SWITCHED, () => player.emit("variant"));
+    for (const event of [
+      Events.AUDIO_TRACKS_UPDATED,
+      Events.AUDIO_TRACK_SWITCHED,
+      Events.SUBTITLE_TRACKS_UPDATED,
+      Events.SUBTITLE_TRACK_SWITCH,
+    ] as const) {
+      hls.on(event, () => player.emit("tracks"));
+    }
+    hls.on(Events.ERROR, (_event, data) => this.failed(hls, data));
+  }
+
+  private listVariants(): void {
+    this.variants = variantsOf(this.hls?.levels ?? []);
+    this.player.emit("variants");
+  }
+
+  private failed(hls: Hls, data: ErrorData): void {
+    const { type, details, fatal } = data;
+    this.player.errors.push({ type, details, fatal, reason: String(data.reason ?? data.error) });
+    if (fatal && type === ErrorTypes.MEDIA_ERROR && !this.recovered) {
+      this.recovered = true;
+      return hls.recoverMediaError();
+    }
+    if (fatal && data.frag?.type === "main" && data.frag.sn !== "initSegment") this.skip(hls, data.frag);
+    const text = explain(data);
+    if (text) this.player.say("playback", text, fatal ? this.retry : undefined);
+  }
+
+  private readonly retry = {
+    label: "Try again",
+    run: () => {
+      const { video } = this.player;
+      this.player.load(this.title, { at: video.currentTime, variant: this.wantedVariant, play: !video.paused });
+    },
+  };
+
+  /** Plays on behind a segment that no variant has. */
+  private skip(hls: Hls, frag: Fragment): void {
+    const { video } = this.player;
+    const behind = frag.end + 0.05;
+    if (behind >= video.duration) return;
+    hls.startLoad(behind);
+    const jump = () => {
+      if (video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA || video.currentTime >= frag.end) return;
+      if (video.currentTime > frag.start - 1) video.currentTime = behind;
+    };
+    video.addEventListener("waiting", jump, { signal: this.ended.signal });
+    jump();
+  }
+
+  private beginNatively(): void {
+    const { video } = this.player;
+    if (!video.canPlayType(HLS_TYPE)) return this.player.say("playback", NO_MSE);
+    const { signal } = this.ended;
+    video.addEventListener("error", () => this.player.say("playback", "The browser could not play this title.", this.retry), { signal });
+    video.textTracks.addEventListener("addtrack", () => this.player.emit("tracks"), { signal });
+    const { at } = this.start;
+    if (at) video.addEventListener("loadedmetadata", () => (video.currentTime = at), { once: true, signal });
+    video.src = this.title.url;
+  }
+}
