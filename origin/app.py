@@ -51,7 +51,7 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app = web.Application()
     app[SERVICE] = service
     app[METRICS] = metrics
-    add_routes(app, Path(__file__).parent / "player" / "dist")
+    add_routes(app, Path(__file__).parent / "player" / "dist", config.frame_ancestors)
     try:
         await pool.start()
         async with service:

@@ -16,6 +16,7 @@ RESERVED_NAMES = frozenset({"api", "healthz", "metrics", "player", "readyz", "st
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_ANCESTOR = re.compile(r"'self'|\*|[a-z][a-z0-9+.-]*:|(https?://)?[a-z0-9*.\[\]:-]+", re.IGNORECASE)
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -123,6 +124,16 @@ def _renditions(value: object, base: Path) -> tuple[str, ...]:
     return tuple(_text(spec, base) for spec in value)
 
 
+def _ancestors(value: object, base: Path) -> tuple[str, ...]:
+    expected = _UnexpectedError("a list of origins such as https://example.org, or 'self'")
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise expected
+    sources = tuple(value)
+    if not all(isinstance(source, str) and _ANCESTOR.fullmatch(source) for source in sources):
+        raise expected
+    return sources
+
+
 def _source(value: object, base: Path) -> Path:
     if not isinstance(value, str | Path) or not str(value):
         raise _UnexpectedError("a directory")
@@ -191,6 +202,8 @@ class Config:
     startup_seconds: float = 300.0
     """The same while it starts, does its first job (which may compile kernels), or inspects."""
     drain_seconds: float = 20.0
+    frame_ancestors: tuple[str, ...] = ("'self'",)
+    """Who may show the page in a frame, as Content-Security-Policy writes it."""
     log_format: str = "text"
     log_level: str = "info"
 
@@ -212,6 +225,7 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "hang_seconds": _seconds,
     "startup_seconds": _seconds,
     "drain_seconds": _seconds,
+    "frame_ancestors": _ancestors,
     "log_format": _choice("text", "json"),
     "log_level": _choice("debug", "info", "warning", "error"),
 }

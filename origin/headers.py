@@ -4,9 +4,11 @@ Ranges and conditions are RFC 9110's, the cache status is RFC 9211's, priorities
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SINGLE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_QUALITY = re.compile(r"q=([01](?:\.\d{0,3})?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +67,31 @@ def etag_matches(header: str | None, etag: str, *, weak: bool) -> bool:
     return etag in tags or (weak and tags == ["*"])
 
 
-def accepts_gzip(header: str | None) -> bool:
-    """Whether an Accept-Encoding header allows gzip (RFC 9110 section 12.5.3)."""
+def choose_coding(header: str | None, available: Sequence[str]) -> str | None:
+    """The content coding that an Accept-Encoding header likes best (RFC 9110 section 12.5.3).
+
+    Args:
+        header: Its value, None if absent.
+        available: Codings there are, the best one first; it wins where none is preferred.
+
+    Returns:
+        None where nothing of it is accepted.
+    """
     weights = {}
     for item in (header or "").lower().split(","):
         coding, _, parameter = item.partition(";")
-        weights[coding.strip()] = parameter.replace(" ", "")
-    chosen = weights.get("gzip", weights.get("*", "q=0"))
-    return re.fullmatch(r"q=0(\.0*)?", chosen) is None
+        weights[coding.strip()] = _weight(parameter)
+    chosen = max(available, key=lambda coding: _of(weights, coding), default=None)
+    return chosen if chosen is not None and _of(weights, chosen) > 0 else None
+
+
+def _of(weights: dict[str, float], coding: str) -> float:
+    return weights.get(coding, weights.get("*", 0.0))
+
+
+def _weight(parameter: str) -> float:
+    found = _QUALITY.fullmatch(parameter.replace(" ", ""))
+    return float(found[1]) if found else 1.0
 
 
 def is_background(header: str | None) -> bool:

@@ -1,26 +1,20 @@
 """HTTP in, service calls out. Thin: no decision about media is made here."""
 
-import gzip
-import hashlib
+import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import hdrs, web
 
+import sr
 from origin import errors
-from origin.headers import (
-    UnsatisfiableRangeError,
-    accepts_gzip,
-    cache_status,
-    etag_matches,
-    is_background,
-    select_range,
-    server_timing,
-)
+from origin.headers import cache_status, is_background, server_timing
+from origin.pages import add_pages
+from origin.responses import FileOnDisk, body_response, problem, text_response
 from origin.scheduler import Klass
 from origin.service import Service
 from origin.service.answers import PLAYLIST_TYPE, Answer, FileAnswer, PlaylistAnswer, ProducedAnswer
@@ -38,10 +32,7 @@ _FILE_CACHE = "public, max-age=3600"
 _EXPOSED = (
     "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Server-Timing, X-Cache"
 )
-_PLAYER_POLICY = (
-    "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
-)
+_SHADER_TYPE = "text/plain; charset=utf-8"
 _STATUS: dict[type[errors.OriginError], HTTPStatus] = {
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
     errors.BrokenSourceError: HTTPStatus.BAD_GATEWAY,
@@ -52,17 +43,18 @@ _STATUS: dict[type[errors.OriginError], HTTPStatus] = {
 _log = logging.getLogger(__name__)
 
 
-def add_routes(app: web.Application, player: Path) -> None:
-    """Register every route. `player` is the folder of the built player page."""
+def add_routes(
+    app: web.Application, player: Path, frame_ancestors: Sequence[str] = ("'self'",)
+) -> None:
+    """Register every route. The arguments are those of `pages.add_pages`."""
     app.middlewares.extend([_observe, _problems])
     app.on_response_prepare.append(_finish)
     app.router.add_get("/healthz", _health, name="healthz")
     app.router.add_get("/readyz", _ready, name="readyz")
     app.router.add_get("/metrics", _metrics, name="metrics")
     app.router.add_get("/api/titles", _titles, name="titles")
-    app.router.add_get("/", _page(player))
-    if player.is_dir():
-        app.router.add_static("/player/", player)
+    app.router.add_get("/api/shaders/{model}.glsl", _shader, name="shaders")
+    add_pages(app.router, player, frame_ancestors)
     app.router.add_get("/{path:.+}", _media, name="media")
     app.router.add_options("/{path:.*}", _preflight)
 
@@ -90,16 +82,13 @@ async def _titles(request: web.Request) -> web.Response:
     return response
 
 
-def _page(player: Path) -> Handler:
-    async def page(_: web.Request) -> web.StreamResponse:
-        index = player / "index.html"
-        if not index.is_file():
-            text = "The player page is not built: run `make install` (it needs node and npm).\n"
-            return web.Response(text=text, status=HTTPStatus.NOT_IMPLEMENTED)
-        headers = {"Content-Security-Policy": _PLAYER_POLICY, hdrs.CACHE_CONTROL: "no-cache"}
-        return web.FileResponse(index, headers=headers)
-
-    return page
+async def _shader(request: web.Request) -> web.Response:
+    model = request.match_info["model"]
+    try:
+        text = await asyncio.to_thread(sr.mpv_shader, model)
+    except sr.UpscalerError as error:
+        raise errors.NotFoundError(str(error), source=model) from error
+    return text_response(request, text, content_type=_SHADER_TYPE, cache=_FILE_CACHE)
 
 
 async def _preflight(_: web.Request) -> web.Response:
@@ -120,7 +109,9 @@ async def _media(request: web.Request) -> web.StreamResponse:
     request[_RESULT] = _result(answer)
     match answer:
         case PlaylistAnswer():
-            return _playlist_response(request, answer)
+            return text_response(
+                request, answer.text, content_type=PLAYLIST_TYPE, cache=_PLAYLIST_CACHE
+            )
         case ProducedAnswer():
             return _produced_response(request, answer)
         case FileAnswer():
@@ -128,7 +119,7 @@ async def _media(request: web.Request) -> web.StreamResponse:
                 hdrs.CONTENT_TYPE: answer.content_type,
                 hdrs.CACHE_CONTROL: _FILE_CACHE,
             }
-            return web.FileResponse(answer.path, headers=headers)
+            return FileOnDisk(answer.path, headers=headers)
 
 
 def _result(answer: Answer) -> str:
@@ -137,80 +128,17 @@ def _result(answer: Answer) -> str:
     return "playlist" if isinstance(answer, PlaylistAnswer) else "file"
 
 
-def _playlist_response(request: web.Request, answer: PlaylistAnswer) -> web.Response:
-    body = answer.text.encode()
-    headers = {
-        hdrs.CONTENT_TYPE: PLAYLIST_TYPE,
-        hdrs.CACHE_CONTROL: _PLAYLIST_CACHE,
-        hdrs.VARY: hdrs.ACCEPT_ENCODING,
-    }
-    if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING)):
-        body = gzip.compress(body, mtime=0)
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-    headers[hdrs.ETAG] = f'"{hashlib.sha256(body).hexdigest()}"'
-    if _not_modified(request, headers[hdrs.ETAG]):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return web.Response(body=body, headers=headers)
-
-
 def _produced_response(request: web.Request, answer: ProducedAnswer) -> web.Response:
-    etag = f'"{answer.etag}"'
     headers = {
         hdrs.CONTENT_TYPE: answer.content_type,
         hdrs.CACHE_CONTROL: _IMMUTABLE,
-        hdrs.ETAG: etag,
-        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.ETAG: f'"{answer.etag}"',
         "X-Cache": answer.cache_result.value,
         "Cache-Status": cache_status(answer.cache_result.value),
     }
     if answer.stages:
         headers["Server-Timing"] = server_timing(answer.stages)
-    if _not_modified(request, etag):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return _ranged(request, answer.body, headers)
-
-
-def _ranged(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
-    wanted = request.headers.get(hdrs.RANGE)
-    condition = request.headers.get(hdrs.IF_RANGE)
-    if condition is not None and not etag_matches(condition, headers[hdrs.ETAG], weak=False):
-        wanted = None
-    try:
-        span = select_range(wanted, len(body))
-    except UnsatisfiableRangeError:
-        status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        response = problem(status, f"the body has {len(body)} bytes")
-        response.headers[hdrs.CONTENT_RANGE] = f"bytes */{len(body)}"
-        return response
-    if span is None:
-        return web.Response(body=body, headers=headers)
-    headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.stop - 1}/{len(body)}"
-    part = body[span.start : span.stop]
-    return web.Response(status=HTTPStatus.PARTIAL_CONTENT, body=part, headers=headers)
-
-
-def _not_modified(request: web.Request, etag: str) -> bool:
-    return etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag, weak=True)
-
-
-def problem(status: HTTPStatus, detail: str, *, source: str | None = None) -> web.Response:
-    """Build an RFC 9457 problem response."""
-    document = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-    }
-    if source is not None:
-        document["source"] = source
-    headers = {hdrs.CACHE_CONTROL: "no-store"}
-    if status is HTTPStatus.NOT_FOUND:
-        headers[hdrs.CACHE_CONTROL] = "public, max-age=1"
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers[hdrs.RETRY_AFTER] = "2"
-    body = json.dumps(document).encode()
-    headers[hdrs.CONTENT_TYPE] = "application/problem+json"
-    return web.Response(status=status, body=body, headers=headers)
+    return body_response(request, answer.body, headers)
 
 
 @web.middleware
@@ -238,6 +166,7 @@ async def _finish(_: web.Request, response: web.StreamResponse) -> None:
     """Headers that every response has, errors and those that aiohttp decides on included."""
     response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
     response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.headers["Timing-Allow-Origin"] = "*"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Request-ID"] = request_id.get()

@@ -144,6 +144,21 @@ async def test_ranges_of_produced_and_of_source_segments(client, path):
     assert head.headers["Content-Length"] == "10"
 
 
+@pytest.mark.parametrize("path", ["/lib/hit.ts", "/lib/0.ts"])
+@pytest.mark.parametrize("header", ["bytes=0-1,5-6", "bytes=5-2", "lines=1-2", "bytes=-"])
+async def test_ranges_that_are_several_or_none_are_ignored(client, path, header):
+    reply = await client.get(path, headers={"Range": header})
+    assert (reply.status, await reply.read()) == (200, b"0123456789")
+    assert "Content-Range" not in reply.headers
+
+
+@pytest.mark.parametrize("path", ["/lib/hit.ts", "/lib/0.ts"])
+async def test_parts_of_another_body_are_not_mixed_in(client, path):
+    headers = {"Range": "bytes=2-4", "If-Range": '"of what was there before"'}
+    reply = await client.get(path, headers=headers)
+    assert (reply.status, await reply.read()) == (200, b"0123456789")
+
+
 @pytest.mark.parametrize(
     ("result", "status"),
     [
