@@ -16,6 +16,7 @@ RESERVED_NAMES = frozenset({"api", "healthz", "metrics", "player", "readyz", "st
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_LOCATION = re.compile(r"/([A-Za-z0-9._-]+/)+")
 _ANCESTOR = re.compile(r"'self'|\*|[a-z][a-z0-9+.-]*:|(https?://)?[a-z0-9*.\[\]:-]+", re.IGNORECASE)
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
@@ -106,6 +107,18 @@ def _size(value: object, base: Path) -> int:
         raise expected from None
 
 
+def _sizes(value: object, base: Path) -> dict[str, int]:
+    if not isinstance(value, Mapping):
+        raise _UnexpectedError("a table of sizes by library")
+    return {str(name): _size(size, base) for name, size in value.items()}
+
+
+def _location(value: object, base: Path) -> str:
+    if not isinstance(value, str) or not _LOCATION.fullmatch(value):
+        raise _UnexpectedError("a path such as /upscale-cache/")
+    return value
+
+
 def _path(value: object, base: Path) -> Path:
     if not isinstance(value, str | Path) or not str(value):
         raise _UnexpectedError("a path")
@@ -185,8 +198,18 @@ class Config:
     cache: Path = field(default_factory=default_cache_dir)
     cache_size: int = 20 * 10**9
     """Bytes."""
+    library_cache_sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of `cache_size` that belong to one library alone, and all that it gets."""
     ram_cache_size: int = 128 * 2**20
-    """Bytes."""
+    """Bytes, all that the cache keeps in memory included."""
+    cache_bucket: str = ""
+    """URL of a bucket that origins share, such as s3://bucket/prefix."""
+    cache_bucket_seconds: float = 3.0
+    """What takes longer counts as a failure of the bucket."""
+    cache_scrub_rate: int = 10**7
+    """Bytes verified per second in the background; 0: none."""
+    x_accel_prefix: str = ""
+    """Location of an nginx in front that serves the cache's bodies, such as /upscale-cache/."""
     device: str = "auto"
     renditions: tuple[str, ...] = ("auto",)
     """Rendition specs as written."""
@@ -214,7 +237,12 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "port": _integer(0, 65535),
     "cache": _path,
     "cache_size": _size,
+    "library_cache_sizes": _sizes,
     "ram_cache_size": _size,
+    "cache_bucket": _text,
+    "cache_bucket_seconds": _seconds,
+    "cache_scrub_rate": _size,
+    "x_accel_prefix": _location,
     "device": _device,
     "renditions": _renditions,
     "threads": _integer(1, 1024),
@@ -246,7 +274,19 @@ def load_config(path: Path | None, overrides: Mapping[str, object]) -> Config:
     given = {key: value for key, value in overrides.items() if value is not None}
     above = _parse(given, Path.cwd(), "command line")
     libraries = {**values.get("libraries", {}), **above.get("libraries", {})}
-    return Config(**{**values, **above, "libraries": libraries})
+    return _checked(Config(**{**values, **above, "libraries": libraries}))
+
+
+def _checked(config: Config) -> Config:
+    sizes = config.library_cache_sizes
+    unknown = sorted(sizes.keys() - config.libraries.keys())
+    if unknown:
+        reason = f"expected names of libraries, got {unknown[0]!r}"
+    elif sum(sizes.values()) > config.cache_size:
+        reason = f"expected no more than cache_size in all, {config.cache_size} bytes"
+    else:
+        return config
+    raise ConfigError(f"library_cache_sizes: {reason}", source="library_cache_sizes")
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -41,7 +41,7 @@ class DiskTier:
         Raises:
             ConfigError: Another process uses the directory, or it cannot be written.
         """
-        self.bodies = directory / _FORMAT
+        self.bodies = bodies_below(directory)
         self._directory = directory
         self._owner = DirectoryLock(directory)
         self._names = threading.Lock()  # held while names change on disk; taken first
@@ -229,7 +229,8 @@ class DiskTier:
 
     def _scan(self) -> None:
         with self._names:
-            found = sorted(_listed(self.bodies), key=lambda entry: (entry.made, entry.sha256))
+            found = [entry for _, entry in body_paths(self.bodies)]
+            found.sort(key=lambda entry: (entry.made, entry.sha256))
             shelves = Shelves(*self._budgets)
             gone = shelves.pin(self._pinned)
             for entry in found:
@@ -242,20 +243,30 @@ class DiskTier:
             self._delete(gone)
 
 
-def _listed(bodies: Path) -> Iterator[Entry]:
+def bodies_below(directory: Path) -> Path:
+    """The folder of the bodies of a cache."""
+    return directory / _FORMAT
+
+
+def body_paths(bodies: Path) -> Iterator[tuple[Path, Entry]]:
+    """Every body that the folder has, unverified."""
     for library in scan(bodies):
         name = library.name if _LIBRARY.fullmatch(library.name) else ""
         for folder in scan(Path(library)):
             for file in scan(Path(folder)):
                 if match := _NAME.fullmatch(file.name):
-                    yield Entry(
-                        key=match[1],
-                        sha256=match[2],
-                        size=int(match[3]),
-                        cost_seconds=int(match[4]) / 1e6,
-                        made=int(match[5]),
-                        library=name,
-                    )
+                    yield Path(file), _entry(match, name)
+
+
+def _entry(match: re.Match[str], library: str) -> Entry:
+    return Entry(
+        key=match[1],
+        sha256=match[2],
+        size=int(match[3]),
+        cost_seconds=int(match[4]) / 1e6,
+        made=int(match[5]),
+        library=library,
+    )
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

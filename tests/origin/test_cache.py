@@ -241,7 +241,7 @@ def tiny_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     )
     if mounted.returncode == 0:
         yield disk
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", "--lazy", disk], check=True)
         return
     write, written = os.write, 0
 
