@@ -12,7 +12,7 @@ from aiohttp import web
 import sr
 from manifests.errors import ManifestError
 from manifests.ladder import RenditionSpec
-from origin.cache import Cache, StateStore, publish
+from origin.cache import Cache, Pins, StateStore, open_bucket, publish, upkeep
 from origin.config import Config
 from origin.errors import ConfigError
 from origin.routes import METRICS, SERVICE, add_routes
@@ -31,12 +31,9 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     """Yield an application with its workers running; on leaving, nothing of it is left behind."""
     specs, device = _usable(config)
     metrics = Metrics()
-    cache = await asyncio.to_thread(
-        Cache,
-        config.cache,
-        budget_bytes=config.cache_size,
-        ram_bytes=config.ram_cache_size,
-    )
+    cache = await asyncio.to_thread(_open_cache, config)
+    state = StateStore(config.cache / "state")
+    pins = await asyncio.to_thread(Pins, cache, state)
     publish(cache, metrics)
     pool = _worker_pool(config, metrics)
     service = Service(
@@ -44,7 +41,8 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
         device=device,
         specs=specs,
         cache=cache,
-        state=StateStore(config.cache / "state"),
+        state=state,
+        pins=pins,
         pool=pool,
         metrics=metrics,
     )
@@ -54,11 +52,25 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     add_routes(app, Path(__file__).parent / "player" / "dist", config.frame_ancestors)
     try:
         await pool.start()
-        async with service:
+        rate = config.cache_scrub_rate
+        async with upkeep(cache, pins, scrub_bytes_per_second=rate), service:
             yield app
     finally:
         await pool.close()
         await asyncio.to_thread(cache.close)
+
+
+def _open_cache(config: Config) -> Cache:
+    bucket = None
+    if config.cache_bucket:
+        bucket = open_bucket(config.cache_bucket, timeout_seconds=config.cache_bucket_seconds)
+    return Cache(
+        config.cache,
+        budget_bytes=config.cache_size,
+        ram_bytes=config.ram_cache_size,
+        libraries=config.library_cache_sizes,
+        bucket=bucket,
+    )
 
 
 def _worker_pool(config: Config, metrics: Metrics) -> WorkerPool:

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 import sr
 from origin import __version__
 from origin.app import serve
+from origin.cache import add_commands as add_cache_commands
 from origin.config import load_config
 from origin.errors import ConfigError, OriginError
 from origin.evaluate import add_command as add_evaluate
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_warm(commands)
     add_train(commands)
+    add_cache_commands(commands)
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="as JSON")
     models.set_defaults(command=_models)

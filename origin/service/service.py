@@ -16,7 +16,7 @@ from manifests.urls import (
     lone_playlist_path,
     match,
 )
-from origin.cache import Cache, StateStore
+from origin.cache import Cache, Pins, StateStore
 from origin.config import Config
 from origin.errors import NotFoundError
 from origin.scheduler import Klass
@@ -53,6 +53,7 @@ class Service:
         specs: Sequence[RenditionSpec],
         cache: Cache,
         state: StateStore,
+        pins: Pins,
         pool: WorkerPool,
         metrics: Metrics,
     ) -> None:
@@ -66,7 +67,7 @@ class Service:
         preparer = Preparer(
             specs=specs, pool=pool, state=state, capability=capability, device=self._device
         )
-        self._warmth = Warmth(cache.contains)
+        self._warmth = Warmth(cache.contains, pins.note)
         self._catalogue = Catalogue(libraries, preparer, self._warmth)
         self._preparing: asyncio.Task[None] | None = None
         self._draining = False
