@@ -26,7 +26,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 RESULTS = frozenset({"hit", "miss", "coalesced", "degraded"})
 STAGES = frozenset({"queue", "fetch", "decode", "upscale", "encode", "mux", "check"})
 LANES = frozenset({"upscale", "package", "prepare"})
+DEADLINES = frozenset({"met", "missed", "refused"})
 MAX_ROUTES = 64
+MAX_MODELS = 16
 _OTHER = "other"
 _STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
@@ -46,6 +48,10 @@ class Metrics:
         self._encodes = self._counter("encodes", "Segments that a worker began to encode")
         self._restarts = self._counter("worker_restarts", "Workers started anew", "lane")
         self._orphans = self._counter("orphans_dropped", "Jobs dropped as nobody waited for them")
+        self._preempted = self._counter("preempted", "Jobs paused for what a player waits for")
+        self._models: set[str] = set()
+        self._degraded = self._counter("degraded", "Bodies made by a lighter model", "model")
+        self._deadlines = self._counter("deadlines", "Segments by a player's deadline", "outcome")
         self._in_flight = Gauge(
             "upscale_origin_in_flight", "Requests being answered", registry=self.registry
         )
@@ -90,6 +96,21 @@ class Metrics:
     def orphan_dropped(self) -> None:
         """A job was dropped because nobody waited for it."""
         self._orphans.inc()
+
+    def preempted(self) -> None:
+        """A job was paused for one that a player waits for."""
+        self._preempted.inc()
+
+    def degraded(self, model: str) -> None:
+        """A body was made by a lighter model in place of its own."""
+        if model not in self._models and len(self._models) >= MAX_MODELS:
+            model = _OTHER
+        self._models.add(model)
+        self._degraded.labels(model).inc()
+
+    def deadline(self, outcome: str) -> None:
+        """A player with a deadline was answered: `met`, `missed` or `refused`."""
+        self._deadlines.labels(_bounded(outcome, DEADLINES)).inc()
 
     def watch(
         self,

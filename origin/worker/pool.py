@@ -1,14 +1,15 @@
-"""Workers in two lanes, fed by the scheduler."""
+"""Worker processes in lanes, fed by the scheduler."""
 
 import asyncio
 import contextlib
-import logging
+import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Required, TypedDict, Unpack, overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Unpack, overload
 
-from origin.errors import OriginError, ProductionError, UnavailableError
+from origin.degrade import Pace
+from origin.dispatch import Dispatcher, Pause, Resume, Start
+from origin.errors import UnavailableError
 from origin.media.types import (
     Assembled,
     AssembleFile,
@@ -29,40 +30,13 @@ from origin.media.types import (
 )
 from origin.scheduler import Klass, Scheduler
 from origin.telemetry import Metrics
-from origin.worker.lanes import Lane, describe, expected_count, lane_of, source_of
-from origin.worker.process import WorkerDiedError, WorkerProcess, WorkerSettings
+from origin.worker.crew import Crew, Listener, Outcome, count_by_lane
+from origin.worker.lanes import Lane, expected_count, lane_of
+from origin.worker.process import WorkerProcess, WorkerSettings
+from origin.worker.tickets import Ladder, Options, Ticket, kind_of
 
-ATTEMPTS = 2
-LIVENESS_SECONDS = 15.0
-"""How often an idle worker is looked after: one that is gone is replaced."""
-_logger = logging.getLogger(__name__)
-
-
-class Options(TypedDict, total=False):
-    """How a job is run."""
-
-    key: Required[str]
-    """Unique among the jobs that are queued or running."""
-    klass: Klass
-    """BLOCKING unless given. Counts, as `deadline` does, only if nobody is `waiting` for the key;
-    else the most urgent of those who wait decides."""
-    deadline: float
-    """In the loop's time."""
-    lane: Lane
-    """Follows from the job unless given."""
-    on_start: Callable[[], None]
-    """A worker takes it; called again for the second attempt."""
-    on_progress: Callable[[int], None]
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class _Ticket:
-    job: object
-    key: str
-    lane: Lane
-    future: asyncio.Future[Any]
-    on_start: Callable[[], None]
-    on_progress: Callable[[int], None]
+TICK_SECONDS = 0.25
+"""How often running jobs are held against the deadlines of those who wait for them."""
 
 
 class WorkerPool:
@@ -76,36 +50,54 @@ class WorkerPool:
         upscale_workers: int = 1,
         package_workers: int = 1,
         prepare_workers: int = 1,
+        express_workers: int = 0,
         grace_seconds: float = 30.0,
+        margin_seconds: float = 0.0,
+        make_process: Callable[[WorkerSettings, Callable[[], None]], WorkerProcess] = WorkerProcess,
     ) -> None:
+        """Set up.
+
+        Args:
+            settings: How workers are started.
+            metrics: What is counted.
+            upscale_workers: Segments that are made at a time.
+            package_workers: Short jobs at a time.
+            prepare_workers: Inspections at a time.
+            express_workers: Spare processes for segments that a player waits for: what nobody
+                waits for is paused meanwhile.
+            grace_seconds: How long work goes on that everybody has left.
+            margin_seconds: How long before a player's deadline a body should be ready.
+            make_process: What is called for each worker.
+        """
         self._settings = settings
         self._metrics = metrics
-        self._counts = {
-            Lane.UPSCALE: upscale_workers,
-            Lane.PACKAGE: package_workers,
-            Lane.PREPARE: prepare_workers,
-        }
+        self._counts = count_by_lane(upscale_workers, package_workers, prepare_workers)
         self._scheduler = Scheduler(grace_seconds=grace_seconds)
-        self._tickets: dict[str, _Ticket] = {}
-        self._wake = {lane: asyncio.Event() for lane in Lane}
-        self._workers: list[tuple[Lane, WorkerProcess]] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._dispatcher = Dispatcher(self._scheduler, self._counts, margin_seconds=margin_seconds)
+        self._pace = Pace()
+        self._tickets: dict[str, Ticket] = {}
+        spares = {Lane.UPSCALE: express_workers}
+        self._crews = {
+            lane: Crew(
+                lane,
+                [
+                    make_process(settings, self._restart_counter(lane))
+                    for _ in range(count + spares.get(lane, 0))
+                ],
+                self._listener(lane),
+            )
+            for lane, count in self._counts.items()
+        }
         self._starts: list[asyncio.Future[None]] = []
         self._sweep_timer: asyncio.TimerHandle | None = None
+        self._tick_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         metrics.watch("queue_depth", "Jobs queued, by class", "class", self._depth_by_name)
 
     async def start(self) -> None:
         """Begin to start the workers; jobs may be run at once."""
-        loop = asyncio.get_running_loop()
-        for lane, count in self._counts.items():
-            for _ in range(count):
-                worker = WorkerProcess(self._settings, self._restart_counter(lane))
-                started = loop.create_future()
-                self._workers.append((lane, worker))
-                self._starts.append(started)
-                task = asyncio.create_task(self._serve(lane, worker, started), name=f"{lane} lane")
-                self._tasks.append(task)
+        for crew in self._crews.values():
+            self._starts.extend(crew.start())
 
     async def ready(self) -> None:
         """Wait until every worker has been started once.
@@ -117,21 +109,23 @@ class WorkerPool:
 
     def unready_reason(self) -> str | None:
         """Which lane has no living worker just now; None if every lane has one."""
-        alive = {lane for lane, worker in self._workers if worker.is_ready}
-        missing = [lane.value for lane in Lane if lane not in alive]
+        missing = [
+            lane.value
+            for lane, crew in self._crews.items()
+            if crew.processes and not crew.is_ready()
+        ]
         return f"no worker is running for: {', '.join(missing)}" if missing else None
 
     async def close(self) -> None:
         """Kill all workers; who still waits for a job gets an UnavailableError."""
         self._is_closed = True
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
-        for future in (*self._starts, *(ticket.future for ticket in self._tickets.values())):
-            _fail(future, UnavailableError("the origin is shutting down"))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(worker.stop() for _, worker in self._workers))
+        for timer in (self._sweep_timer, self._tick_timer):
+            if timer is not None:
+                timer.cancel()
+        closing = UnavailableError("the origin is shutting down")
+        for ticket in list(self._tickets.values()):
+            ticket.fail(closing)
+        await asyncio.gather(*(crew.close(closing) for crew in self._crews.values()))
 
     @overload
     async def run(self, job: InspectHls, **options: Unpack[Options]) -> HlsFacts: ...
@@ -175,17 +169,34 @@ class WorkerPool:
             return await ticket.future
 
     @contextlib.contextmanager
-    def waiting(self, key: str, klass: Klass, deadline: float = math.inf) -> Iterator[None]:
+    def waiting(
+        self,
+        key: str,
+        klass: Klass,
+        deadline: float = math.inf,
+        *,
+        firm: bool = False,
+        may_return: bool = True,
+    ) -> Iterator[None]:
         """Declare that somebody waits for the key, before, while or after its job is run.
 
         A job ranks as the most urgent of those who wait does; when the last has left it is an
         orphan, and has its grace (law 8).
+
+        Args:
+            key: Of the job.
+            klass: Why it is waited for.
+            deadline: In the loop's time.
+            firm: The deadline is a player's own: a lighter model may serve it (see `Ladder`).
+            may_return: Who leaves may come back; else there is no grace for its sake.
         """
-        token = self._scheduler.join(key, klass, deadline)
+        token = self._scheduler.join(key, klass, deadline, firm=firm)
+        self._drive_for(key)
         try:
             yield
         finally:
-            self._scheduler.leave(key, token, asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            self._scheduler.leave(key, token, now, dropped=not may_return)
             self._plan_sweep()
 
     def depth(self) -> Mapping[Klass, int]:
@@ -194,112 +205,182 @@ class WorkerPool:
 
     def pids(self, lane: Lane) -> list[int]:
         """Process ids of the living workers of a lane."""
-        return [worker.pid for at, worker in self._workers if at is lane and worker.pid is not None]
+        return list(self._crews[lane].pids())
 
-    def _ticket(self, job: Job, options: Options) -> _Ticket:
+    def costs(self, job: object, lighter: Sequence[ProduceSegment] = ()) -> tuple[float, ...]:
+        """Seconds that a job takes one worker, and that lighter ones would; 0 where unknown."""
+        if not isinstance(job, ProduceSegment):
+            return (0.0,)
+        kinds = [kind_of(rung) for rung in (job, *lighter)]
+        return self._pace.costs(kinds, expected_count(job))
+
+    def forecast(self, lane: Lane, cost: float, deadline: float) -> float:
+        """When a job of a lane would be ready that a player asks for now, in the loop's time."""
+        now = asyncio.get_running_loop().time()
+        return self._dispatcher.forecast(lane, cost, deadline, now)
+
+    def load_seconds(self, lane: Lane) -> float:
+        """Seconds of work that players wait for and no worker has begun, for each slot."""
+        return self._dispatcher.backlog_seconds(lane, asyncio.get_running_loop().time())
+
+    def slots(self, lane: Lane) -> int:
+        """How many jobs of a lane run at a time."""
+        return self._counts[lane]
+
+    def _ticket(self, job: Job, options: Options) -> Ticket:
         ignore: Callable[..., None] = lambda *_: None  # noqa: E731 - two defaults in one
-        return _Ticket(
+        return Ticket(
             job=job,
             key=options["key"],
             lane=options.get("lane", lane_of(job)),
             future=asyncio.get_running_loop().create_future(),
             on_start=options.get("on_start", ignore),
             on_progress=options.get("on_progress", ignore),
+            ladder=options.get("ladder", Ladder()),
         )
 
     @contextlib.contextmanager
-    def _queued(self, ticket: _Ticket) -> Iterator[None]:
-        self._scheduler.submit(ticket.key, ticket.lane)
+    def _queued(self, ticket: Ticket) -> Iterator[None]:
+        costs = self.costs(ticket.job, ticket.ladder.lighter)
+        self._dispatcher.submit(ticket.key, ticket.lane, costs)
         self._tickets[ticket.key] = ticket
-        self._wake[ticket.lane].set()
+        self._drive(ticket.lane)
+        if ticket.ladder.lighter:
+            self._plan_tick()
         try:
             yield
         finally:
             del self._tickets[ticket.key]
-            self._scheduler.finish(ticket.key)
+            if ticket.twin is not None:
+                ticket.twin.future.cancel()
+            self._crews[ticket.lane].resume(ticket.key)
+            self._dispatcher.finish(ticket.key)
+            self._drive(ticket.lane)
 
-    async def _serve(
-        self, lane: Lane, worker: WorkerProcess, started: asyncio.Future[None]
-    ) -> None:
-        await self._revive(worker, started)
-        while True:
-            try:
-                async with asyncio.timeout(LIVENESS_SECONDS):
-                    ticket = await self._next(lane)
-            except TimeoutError:
-                await self._revive(worker, started)
-            else:
-                await self._perform(worker, ticket)
+    def _listener(self, lane: Lane) -> Listener:
+        return Listener(
+            idle=lambda: self._drive(lane),
+            began=lambda job: self._metrics.encode(),
+            attempt=self._attempted,
+            progress=self._progressed,
+            done=self._done,
+        )
 
-    async def _revive(self, worker: WorkerProcess, started: asyncio.Future[None]) -> None:
-        try:
-            await worker.start()
-        except (ProductionError, WorkerDiedError) as error:
-            detail = error if isinstance(error, ProductionError) else f"a worker {error}"
-            _logger.error("%s", detail)
-            _fail(started, ProductionError(str(detail)))
+    def _attempted(self, ticket: Ticket) -> None:
+        if self._tickets.get(ticket.key) is ticket:
+            self._dispatcher.restart(ticket.key, asyncio.get_running_loop().time())
+
+    def _progressed(self, ticket: Ticket, fraction: float, count: int) -> None:
+        self._scheduler.report(ticket.key, fraction)
+        ticket.on_progress(count)
+
+    def _done(self, ticket: Ticket, rung: int, outcome: Outcome) -> None:
+        job = ticket.rungs[rung]
+        if outcome.was_warm and isinstance(job, ProduceSegment):
+            self._learn(ticket, job, outcome.result)
+        if rung == 0:
+            ticket.future.set_result(outcome.result)
+        elif self._tickets.get(ticket.key) is ticket:
+            self._deliver(ticket, job, outcome.result)
+            self._dispatcher.redo(ticket.key)
+            self._drive(ticket.lane)
+
+    def _learn(self, ticket: Ticket, job: ProduceSegment, result: object) -> None:
+        seconds = self._dispatcher.active_seconds(ticket.key, asyncio.get_running_loop().time())
+        stages = result.stages if isinstance(result, Produced) else {}
+        share = stages.get("upscale", 0.0) / (sum(stages.values()) or 1.0)
+        self._pace.learn(kind_of(job), expected_count(job), seconds, share)
+
+    def _deliver(self, ticket: Ticket, job: object, result: object) -> None:
+        assert isinstance(job, ProduceSegment)
+        assert isinstance(result, Produced)
+        ticket.ladder.deliver(result, job.plan.model_name)
+
+    def _drive_for(self, key: str) -> None:
+        if ticket := self._tickets.get(key):
+            self._drive(ticket.lane)
+
+    def _drive(self, lane: Lane) -> None:
+        """Have the lane's processes do what is most urgent."""
+        crew = self._crews[lane]
+        now = asyncio.get_running_loop().time()
+        while not self._is_closed:
+            action = self._dispatcher.next(lane, now, idle=crew.has_idle)
+            match action:
+                case Start(key, rung):
+                    self._begin(self._tickets[key], rung)
+                case Pause(key):
+                    self._metrics.preempted()
+                    crew.pause(key)
+                case Resume(key):
+                    crew.resume(key)
+                case None:
+                    return
+
+    def _begin(self, ticket: Ticket, rung: int) -> None:
+        if rung and ticket.ladder.reuse():
+            self._dispatcher.redo(ticket.key)
         else:
-            if not started.done():
-                started.set_result(None)
+            self._crews[ticket.lane].assign(ticket, rung)
 
-    async def _next(self, lane: Lane) -> _Ticket:
-        while (key := self._scheduler.start(lane)) is None:
-            self._wake[lane].clear()
-            await self._wake[lane].wait()
-        return self._tickets[key]
+    def _plan_tick(self) -> None:
+        if self._tick_timer is None and not self._is_closed:
+            loop = asyncio.get_running_loop()
+            self._tick_timer = loop.call_later(TICK_SECONDS, self._tick)
 
-    async def _perform(self, worker: WorkerProcess, ticket: _Ticket) -> None:
-        deaths: list[str] = []
-        while not ticket.future.done():
-            try:
-                await self._attempt(worker, ticket)
-            except WorkerDiedError as death:
-                deaths.append(str(death))
-                _logger.error("a worker %s while doing %s", death, describe(ticket.job))
-                if len(deaths) == ATTEMPTS:
-                    _fail(ticket.future, _died(ticket.job, deaths))
-            except OriginError as error:
-                _fail(ticket.future, error)
-            except Exception as error:
-                _logger.exception("%s failed", describe(ticket.job))
-                _fail(ticket.future, ProductionError(f"{type(error).__name__}: {error}"))
+    def _tick(self) -> None:
+        """See to players whose segment is under way but will not be ready in time."""
+        self._tick_timer = None
+        now = asyncio.get_running_loop().time()
+        if self._crews[Lane.UPSCALE].has_idle:
+            for key, rung, deadline in self._dispatcher.late(Lane.UPSCALE, now):
+                ticket = self._tickets[key]
+                if not ticket.ladder.reuse():
+                    self._hurry(ticket, rung, deadline)
+        if any(ticket.ladder.lighter for ticket in self._tickets.values()):
+            self._plan_tick()
 
-    async def _attempt(self, worker: WorkerProcess, ticket: _Ticket) -> None:
-        total = expected_count(ticket.job)
-        began = False
+    def _hurry(self, ticket: Ticket, rung: int, deadline: float) -> None:
+        job = ticket.rungs[rung]
+        twin = ticket.twin = Ticket(
+            job=job,
+            key=f"{ticket.key}~",
+            lane=ticket.lane,
+            future=asyncio.get_running_loop().create_future(),
+        )
+        token = self._scheduler.join(twin.key, Klass.BLOCKING, deadline, firm=True)
+        self._dispatcher.submit(twin.key, twin.lane, self.costs(job))
+        self._tickets[twin.key] = twin
+        twin.future.add_done_callback(functools.partial(self._hurried, ticket, twin, token))
+        self._drive(twin.lane)
 
-        def begin() -> None:
-            nonlocal began
-            if not began and isinstance(ticket.job, ProduceSegment):
-                self._metrics.encode()
-            began = True
-
-        def progress(count: int) -> None:
-            begin()
-            if ticket.future.done():
-                return
-            self._scheduler.report(ticket.key, count / total)
-            ticket.on_progress(count)
-
-        await worker.start()
-        if ticket.future.done():
-            return
-        ticket.on_start()
-        self._scheduler.report(ticket.key, 0.0)
-        result = await worker.run(ticket.job, progress, ticket.future)
-        begin()
-        if not ticket.future.done():
-            ticket.future.set_result(result)
+    def _hurried(
+        self, ticket: Ticket, twin: Ticket, token: int, made: asyncio.Future[object]
+    ) -> None:
+        ticket.twin = None
+        del self._tickets[twin.key]
+        self._crews[twin.lane].resume(twin.key)
+        self._dispatcher.finish(twin.key)
+        self._scheduler.leave(twin.key, token, asyncio.get_running_loop().time())
+        if not made.cancelled() and made.exception() is None:
+            self._deliver(ticket, twin.job, made.result())
+        self._drive(twin.lane)
 
     def _plan_sweep(self) -> None:
         due = self._scheduler.next_expiry()
-        if due is not None and self._sweep_timer is None and not self._is_closed:
-            self._sweep_timer = asyncio.get_running_loop().call_at(due, self._sweep)
+        if due is None or self._is_closed:
+            return
+        if self._sweep_timer is not None:
+            if self._sweep_timer.when() <= due:
+                return
+            self._sweep_timer.cancel()
+        self._sweep_timer = asyncio.get_running_loop().call_at(due, self._sweep)
 
     def _sweep(self) -> None:
         self._sweep_timer = None
         for key in self._scheduler.expire(asyncio.get_running_loop().time()):
             self._tickets[key].future.cancel()
+            self._dispatcher.forget(key)
             self._metrics.orphan_dropped()
         self._plan_sweep()
 
@@ -308,16 +389,3 @@ class WorkerPool:
 
     def _restart_counter(self, lane: Lane) -> Callable[[], None]:
         return lambda: self._metrics.worker_restart(lane)
-
-
-def _died(job: object, deaths: list[str]) -> ProductionError:
-    first, second = deaths
-    then = "twice" if first == second else f"and then {second}"
-    detail = f"the worker died twice while doing {describe(job)}: it {first} {then}"
-    return ProductionError(detail, source=source_of(job))
-
-
-def _fail(future: asyncio.Future[Any], error: OriginError) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # retrieved, though nobody may be waiting

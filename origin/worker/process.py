@@ -55,7 +55,15 @@ class WorkerProcess:
         self._process: Process | None = None
         self._is_warm = False
         self._is_started = False
+        self._is_paused = False
+        self._silence: asyncio.Timeout | None = None
+        self._silence_seconds = 0.0
         self._numbers = itertools.count()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the living worker has done a job: kernels and weights are loaded."""
+        return self._is_warm
 
     @property
     def pid(self) -> int | None:
@@ -79,7 +87,7 @@ class WorkerProcess:
             return
         if self._process is not None:
             self._on_restart()
-        self._is_warm = self._is_started = False
+        self._is_warm = self._is_started = self._is_paused = False
         await self._spawn()
         message = await self._receive(self._settings.startup_seconds)
         if isinstance(message, Unusable):
@@ -114,14 +122,32 @@ class WorkerProcess:
         finally:
             answer.remove_done_callback(cancel)
 
+    def pause(self) -> None:
+        """Stop the worker's threads where they are; its memory stays. Silence is then no fault."""
+        self._is_paused = True
+        self._signal(signal.SIGSTOP)
+        if self._silence is not None and not self._silence.expired():
+            self._silence.reschedule(None)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._is_paused = False
+        self._signal(signal.SIGCONT)
+        if self._silence is not None and not self._silence.expired():
+            now = asyncio.get_running_loop().time()
+            self._silence.reschedule(now + self._silence_seconds)
+
+    def _signal(self, number: int) -> None:
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
     async def stop(self) -> None:
         """Kill the worker and whatever it started, and wait until it is gone."""
         process = self._process
         if process is None:
             return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._stdin().close()
         await process.wait()
 
@@ -173,8 +199,10 @@ class WorkerProcess:
         assert self._process is not None
         assert self._process.stdout is not None
         stdout = self._process.stdout
+        self._silence_seconds = silence_seconds
         try:
-            async with asyncio.timeout(silence_seconds):
+            async with asyncio.timeout(None if self._is_paused else silence_seconds) as silence:
+                self._silence = silence
                 (size,) = HEADER.unpack(await stdout.readexactly(HEADER.size))
                 message: Message = pickle.loads(await stdout.readexactly(size))
         except TimeoutError:
@@ -182,6 +210,8 @@ class WorkerProcess:
             raise WorkerDiedError(f"gave no sign of life for {silence_seconds:g} s") from None
         except asyncio.IncompleteReadError:
             raise await self._obituary() from None
+        finally:
+            self._silence = None
         return message
 
     def _stdin(self) -> asyncio.StreamWriter:

@@ -538,7 +538,7 @@ async def test_readiness_names_the_lanes_without_a_living_worker(pools: Pools) -
 async def test_an_idle_worker_that_is_gone_is_replaced(
     pools: Pools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("origin.worker.pool.LIVENESS_SECONDS", 0.2)
+    monkeypatch.setattr("origin.worker.crew.LIVENESS_SECONDS", 0.2)
     pool = await pools(upscale_workers=1, prepare_workers=1)
     await pool.ready()
     (pid,) = pool.pids(Lane.UPSCALE)
