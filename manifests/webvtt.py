@@ -68,7 +68,7 @@ def segments(cues: Iterable[Cue], starts: Sequence[int]) -> list[str]:
         last = max(first, bisect_left(starts, cue.end) - 1)
         total += (len(block) + _OVERHEAD) * (last - first + 1)
         if total > MAX_BYTES:
-            raise ManifestError(f"its cues take more than {MAX_BYTES >> 20} MiB")
+            raise ManifestError(f"their cues take more than {MAX_BYTES >> 20} MiB")
         for index in range(first, last + 1):
             dealt[index].append(block)
     return ["\n".join([_HEAD, *blocks]) for blocks in dealt]

@@ -10,6 +10,7 @@ from typing import cast
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from manifests import timeline
@@ -20,6 +21,9 @@ from origin.media import fmp4, nal, streams
 from origin.media.audio_table import AudioTable, audio_facts
 from origin.media.containers import detect_container
 from origin.media.demux import demux, open_file, pick_video
+from origin.media.fonts import list_fonts
+from origin.media.subtitles import Tables as SubtitleTables
+from origin.media.subtitles import make_tracks, segment_starts, text_streams
 from origin.media.types import AudioFacts, Container, FileFacts, InspectFile
 
 MAX_DURATION_SECONDS = 24 * 3600
@@ -34,6 +38,11 @@ class _Tables:
     video: list[timeline.Packet] = field(default_factory=list)
     sizes: "array[int]" = field(default_factory=lambda: array("q"))
     audio: dict[int, AudioTable] = field(default_factory=dict)
+    subtitles: SubtitleTables
+
+    def of(self, stream_index: int) -> AudioTable | SubtitleTables:
+        """Where the packets of a stream other than the video go."""
+        return self.audio.get(stream_index, self.subtitles)
 
 
 def inspect_file(job: InspectFile) -> FileFacts:
@@ -48,7 +57,8 @@ def inspect_file(job: InspectFile) -> FileFacts:
     with open_file(job.path, container, job.name) as opened:
         video = pick_video(opened, job.name)
         tracks = _usable_tracks(opened) if job.audio else []
-        tables = _scan(opened, video, tracks, job.name)
+        texts, warnings = text_streams(opened) if job.audio else ([], [])
+        tables = _scan(opened, video, tracks, texts, job.name)
         if container is Container.MATROSKA or not _has_sound_dts(tables.video):
             tables.video = _with_made_dts(tables.video)
         time_base = cast("Fraction", video.time_base)
@@ -58,6 +68,10 @@ def inspect_file(job: InspectFile) -> FileFacts:
             for stream in tracks
             if tables.audio[stream.index].pts
         )
+        offset_seconds = _offset_seconds(spans, time_base, audio)
+        starts = segment_starts(spans, time_base, offset_seconds)
+        made = make_tracks(texts, tables.subtitles, starts, offset_seconds)
+        fonts, font_warnings = list_fonts(opened)
         # The decoder gets a container of its own: this one is spent.
         with open_file(job.path, container, job.name) as again:
             own = pick_video(again, job.name)
@@ -77,7 +91,11 @@ def inspect_file(job: InspectFile) -> FileFacts:
         duration_seconds=float((spans[-1].end_pts - spans[0].first_pts) * time_base),
         video_peak_bandwidth=peak,
         video_average_bandwidth=average,
-        offset_seconds=_offset_seconds(spans, time_base, audio),
+        offset_seconds=offset_seconds,
+        subtitles=tuple(made[0]),
+        texts=tuple(made[1]),
+        fonts=tuple(fonts),
+        warnings=(*warnings, *made[2], *font_warnings),
     )
 
 
@@ -87,14 +105,21 @@ def _usable_tracks(container: InputContainer) -> list[AudioStream]:
 
 
 def _scan(
-    container: InputContainer, video: VideoStream, tracks: Sequence[AudioStream], name: str
+    container: InputContainer,
+    video: VideoStream,
+    tracks: Sequence[AudioStream],
+    texts: Sequence[SubtitleStream],
+    name: str,
 ) -> _Tables:
-    tables = _Tables(audio={stream.index: AudioTable() for stream in tracks})
+    tables = _Tables(
+        audio={stream.index: AudioTable() for stream in tracks},
+        subtitles=SubtitleTables.of(texts),
+    )
     longest = MAX_DURATION_SECONDS / cast("Fraction", video.time_base)
     prefixed = not nal.is_annex_b(video.codec_context.extradata)
-    for packet in demux(container, name, video, *tracks):
+    for packet in demux(container, name, video, *tracks, *texts):
         if packet.stream_index != video.index:
-            tables.audio[packet.stream_index].add(packet)
+            tables.of(packet.stream_index).add(packet)
             continue
         if packet.pts is None:
             raise UnsupportedSourceError("has video packets without a timestamp", source=name)

@@ -7,6 +7,7 @@ from origin.media.types import (
     AssembleFile,
     BuildInit,
     CheckOutput,
+    ExtractFont,
     InspectFile,
     InspectHls,
     Job,
@@ -14,6 +15,7 @@ from origin.media.types import (
     MakeSheet,
     Measure,
     PackageAudio,
+    PackageSubtitles,
     PrepareRendition,
     ProduceSegment,
     RemuxVideo,
@@ -23,7 +25,7 @@ from origin.media.types import (
 __all__ = ["JobCancelledError", "run"]
 
 # Each kind of job imports what it needs: a worker that only packages never loads a model.
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415, PLR0912
 
 
 def run(job: Job, progress: Callable[[int], None], cancelled: Callable[[], bool]) -> Result:
@@ -80,6 +82,14 @@ def run(job: Job, progress: Callable[[int], None], cancelled: Callable[[], bool]
             from origin.media.stills import make_sheet
 
             result = make_sheet(job, progress, cancelled)
+        case PackageSubtitles():
+            from origin.media.subtitles import package_subtitles
+
+            result = package_subtitles(job)
+        case ExtractFont():
+            from origin.media.fonts import extract_font
+
+            result = extract_font(job)
         case CheckOutput():
             from origin.media.outputs import check_output
 

@@ -106,6 +106,42 @@ class AudioFacts:
     """Where not copied: packets begin a multiple of so many samples after the first."""
 
 
+SubtitleFormat = Literal["ass", "srt", "mov_text", "webvtt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleFacts:
+    """One text subtitle track of a media file that can be offered."""
+
+    stream_index: int
+    format: SubtitleFormat
+    language: str | None
+    title: str | None
+    is_default: bool
+    is_forced: bool
+    is_accessible: bool
+    """For viewers who cannot hear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleTexts:
+    """What is served of a text subtitle track."""
+
+    webvtt: bytes
+    """JSON: the WebVTT of each segment, a string each."""
+    ass: bytes
+    """The script of an ASS track, UTF-8; empty for others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FontFacts:
+    """A font that is attached to a media file."""
+
+    stream_index: int
+    name: str
+    """Safe in a URL, unlike any other of the file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HlsFacts:
     """An inspected HLS media playlist: its streams, and one row per segment."""
@@ -129,6 +165,12 @@ class FileFacts:
     video_average_bandwidth: int
     offset_seconds: int
     """Whole seconds added to all timestamps so that no DTS and no audio priming is negative."""
+    subtitles: tuple[SubtitleFacts, ...] = ()
+    fonts: tuple[FontFacts, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What a viewer misses, and why."""
+    texts: tuple[SubtitleTexts, ...] = ()
+    """Of each of `subtitles`, found on the way; whoever asked puts them in the cache."""
 
 
 # Jobs: what a worker is asked. Results: what it answers. One result type per job type.
@@ -151,7 +193,7 @@ class InspectFile:
     max_segment_seconds: int = MAX_SEGMENT_SECONDS
     """Keyframes further apart are refused."""
     audio: bool = True
-    """False: only the video matters, and `audio` stays empty."""
+    """False: only the video matters; `audio` and `subtitles` stay empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +310,31 @@ class MakeSheet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackageSubtitles:
+    """→ Produced. What is served of a subtitle track of a media file; reads all of it."""
+
+    name: str
+    path: str
+    container: Container
+    stream_index: int
+    starts: tuple[int, ...]
+    """Where each segment starts, in milliseconds on the served timeline."""
+    offset_seconds: int
+    form: Literal["webvtt", "ass"]
+    """Which of `SubtitleTexts`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractFont:
+    """→ Produced. A font that is attached to a media file."""
+
+    name: str
+    path: str
+    container: Container
+    stream_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """→ Measured. Upscale and encode synthetic frames as fast as this machine can."""
 
@@ -363,7 +430,8 @@ class Assembled:
 
 StillJob = MakePoster | MakeSheet
 """Jobs that make pictures to choose and to find one's way by."""
-BodyJob = ProduceSegment | RemuxVideo | PackageAudio | BuildInit | StillJob
+SubtitleJob = PackageSubtitles | ExtractFont
+BodyJob = ProduceSegment | RemuxVideo | PackageAudio | BuildInit | StillJob | SubtitleJob
 """Jobs that make a body to serve."""
 FileJob = CheckOutput | AssembleFile
 """Jobs of the command that upscales a whole file."""
