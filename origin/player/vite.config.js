@@ -9,6 +9,10 @@ const EMBED = "upscale-player";
 export default defineConfig({
   base: "/player/",
   plugins: [mediaChromeWithoutInlineStyles(), precompressed()],
+  resolve: {
+    alias: { "lfa-ponyfill": new URL("./build/no-remote-fonts.js", import.meta.url).pathname },
+  },
+  worker: { format: "es" },
   build: {
     outDir: "dist",
     emptyOutDir: true,

@@ -6,7 +6,9 @@ import type { PlayerController } from "./controller";
 type Loader = () => Promise<new (player: Player) => Part>;
 
 /** In the order of their menus and buttons. One line each: `name: () => import("../x").then((m) => m.X)`. */
-const PARTS: Record<string, Loader> = {};
+const PARTS: Record<string, Loader> = {
+  subtitles: () => import("../subtitles").then((m) => m.Subtitles),
+};
 
 /** A part that cannot be had leaves the others, and playback, alone. */
 export async function mountParts(player: PlayerController): Promise<void> {
