@@ -32,7 +32,7 @@ def _scrub(options: argparse.Namespace) -> int:
     sound, size, corrupt = 0, 0, []
     for path, entry in body_paths(bodies_below(_existing(options.cache))):
         try:
-            body = path.read_bytes()
+            body = Path(path).read_bytes()
         except FileNotFoundError:
             continue  # evicted meanwhile
         except OSError as error:
@@ -41,7 +41,7 @@ def _scrub(options: argparse.Namespace) -> int:
             sound += 1
             size += len(body)
         else:
-            remove(path)
+            remove(Path(path))
             corrupt.append(entry.key)
     if options.json:
         report = {"sound": sound, "bytes": size, "corrupt": corrupt}

@@ -248,14 +248,14 @@ def bodies_below(directory: Path) -> Path:
     return directory / _FORMAT
 
 
-def body_paths(bodies: Path) -> Iterator[tuple[Path, Entry]]:
+def body_paths(bodies: Path) -> Iterator[tuple[str, Entry]]:
     """Every body that the folder has, unverified."""
     for library in scan(bodies):
         name = library.name if _LIBRARY.fullmatch(library.name) else ""
         for folder in scan(Path(library)):
             for file in scan(Path(folder)):
                 if match := _NAME.fullmatch(file.name):
-                    yield Path(file), _entry(match, name)
+                    yield file.path, _entry(match, name)
 
 
 def _entry(match: re.Match[str], library: str) -> Entry:

@@ -91,7 +91,7 @@ def test_a_slow_variant_appears_once_its_title_is_warmed(library, tmp_path, caps
         victim = known["lib/film.mkv"][0]
         body = get(base + victim).body
     (file,) = [
-        p for p in (cache / "objects").rglob("*.*") if p.is_file() and p.read_bytes() == body
+        p for p in (cache / "bodies-2").rglob("*.*") if p.is_file() and p.read_bytes() == body
     ]
     file.unlink()
 
