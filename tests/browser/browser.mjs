@@ -13,11 +13,19 @@ const FLAGS = [
 ];
 
 /** WebGL2 and WebGPU in software. WebGPU is there only on pages of http://127.0.0.1 and the like. */
-const GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
+const GPU = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--use-angle=swiftshader",
+  "--enable-unsafe-swiftshader",
+  // Without these a WebGPU canvas takes the GPU process down as soon as it is drawn to.
+  "--enable-features=Vulkan",
+  "--use-vulkan=swiftshader",
+];
 const NO_GPU = ["--disable-gpu"];
 
 /** The job that the Python side hands over as the first argument. */
-export const job = process.argv[2] ? JSON.parse(process.argv[2]) : {};
+export const job = process.argv[2]?.startsWith("{") ? JSON.parse(process.argv[2]) : {};
 
 /**
  * @param {{chromium: string, gpu?: boolean, flags?: string[]}} options
