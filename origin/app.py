@@ -15,7 +15,7 @@ from manifests.ladder import RenditionSpec
 from origin.cache import Cache, Pins, StateStore, open_bucket, publish, upkeep
 from origin.config import Config
 from origin.errors import ConfigError
-from origin.routes import METRICS, SERVICE, add_routes
+from origin.routes import METRICS, SERVICE, X_ACCEL_PREFIX, add_routes
 from origin.service import Service
 from origin.service.capability import model_digests
 from origin.telemetry import Metrics
@@ -49,6 +49,7 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app = web.Application()
     app[SERVICE] = service
     app[METRICS] = metrics
+    app[X_ACCEL_PREFIX] = config.x_accel_prefix
     add_routes(app, Path(__file__).parent / "player" / "dist", config.frame_ancestors)
     try:
         await pool.start()

@@ -42,6 +42,18 @@ def body_response(request: web.BaseRequest, body: bytes, headers: dict[str, str]
     return web.Response(status=HTTPStatus.PARTIAL_CONTENT, body=part, headers=headers)
 
 
+def reference_response(
+    request: web.BaseRequest, location: str, headers: dict[str, str]
+) -> web.Response:
+    """Tell the nginx in front where the body lies, or the news that it has not changed.
+
+    Ranges are nginx's business: it answers them from the file.
+    """
+    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), headers[hdrs.ETAG], weak=True):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return web.Response(headers=headers | {"X-Accel-Redirect": location})
+
+
 def text_response(
     request: web.BaseRequest, text: str, *, content_type: str, cache: str
 ) -> web.Response:

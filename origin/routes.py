@@ -14,7 +14,7 @@ import sr
 from origin import errors
 from origin.headers import cache_status, is_background, server_timing
 from origin.pages import add_pages
-from origin.responses import FileOnDisk, body_response, problem, text_response
+from origin.responses import FileOnDisk, body_response, problem, reference_response, text_response
 from origin.scheduler import Klass
 from origin.service import Service
 from origin.service.answers import PLAYLIST_TYPE, Answer, FileAnswer, PlaylistAnswer, ProducedAnswer
@@ -22,6 +22,7 @@ from origin.telemetry import CONTENT_TYPE, Metrics, accept_request_id, log, requ
 
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+X_ACCEL_PREFIX: web.AppKey[str] = web.AppKey("x_accel_prefix", str)
 _RESULT: web.RequestKey[str] = web.RequestKey("result", str)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -105,7 +106,7 @@ async def _preflight(_: web.Request) -> web.Response:
 async def _media(request: web.Request) -> web.StreamResponse:
     klass = Klass.WARM if is_background(request.headers.get("Priority")) else Klass.BLOCKING
     path = request.rel_url.raw_path.removeprefix("/")
-    answer = await request.app[SERVICE].answer(path, klass)
+    answer = await _ask(request, path, klass)
     request[_RESULT] = _result(answer)
     match answer:
         case PlaylistAnswer():
@@ -120,6 +121,22 @@ async def _media(request: web.Request) -> web.StreamResponse:
                 hdrs.CACHE_CONTROL: _FILE_CACHE,
             }
             return FileOnDisk(answer.path, headers=headers)
+
+
+async def _ask(request: web.Request, path: str, klass: Klass) -> Answer:
+    service = request.app[SERVICE]
+    if _front_sends_files(request):
+        return await service.answer(path, klass, by_reference=True)
+    return await service.answer(path, klass)
+
+
+def _front_sends_files(request: web.Request) -> bool:
+    """Whether an nginx asks for X-Accel-Redirect; with it, it can't evaluate an If-Range."""
+    return (
+        request.app.get(X_ACCEL_PREFIX, "") != ""
+        and request.headers.get("X-Sendfile-Type") == "X-Accel-Redirect"
+        and hdrs.IF_RANGE not in request.headers
+    )
 
 
 def _result(answer: Answer) -> str:
@@ -138,6 +155,9 @@ def _produced_response(request: web.Request, answer: ProducedAnswer) -> web.Resp
     }
     if answer.stages:
         headers["Server-Timing"] = server_timing(answer.stages)
+    if answer.located is not None:
+        location = request.app[X_ACCEL_PREFIX] + answer.located.path
+        return reference_response(request, location, headers)
     return body_response(request, answer.body, headers)
 
 

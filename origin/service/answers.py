@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from origin.cache import LocatedObject
+
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 
 
@@ -33,6 +35,8 @@ class ProducedAnswer:
     cache_result: CacheResult
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds by stage, empty for a hit."""
+    located: LocatedObject | None = None
+    """Where the body lies, for a server in front to send; `body` is empty then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
