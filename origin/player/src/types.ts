@@ -2,6 +2,7 @@
 
 import type Hls from "hls.js";
 import type { SubtitleRow, Title } from "./api";
+import type { SegmentLog } from "./panel/segments";
 
 export interface Size {
   width: number;
@@ -95,6 +96,8 @@ export interface Player {
    */
   addEventListener(type: PlayerEvent, listener: () => void): void;
   removeEventListener(type: PlayerEvent, listener: () => void): void;
+  /** Every segment that was asked for. */
+  readonly log: SegmentLog;
   /** Set by the filter while it runs over the video: milliseconds of the GPU for the last frame. */
   gpuMilliseconds?: (() => number | null) | null;
   /** Set by Compare while it plays two variants: the second of them. */

@@ -2,6 +2,7 @@
 
 import type Hls from "hls.js";
 import type { Title } from "../api";
+import { type Request, SegmentLog } from "../panel/segments";
 import type { Part, Player, PlayerEvent, Track, Variant } from "../types";
 import { Controls } from "./controls";
 import { FrameClock, frameSeconds } from "./frames";
@@ -31,6 +32,7 @@ export class PlayerController extends EventTarget implements Player {
   readonly keys: Keys;
   /** All that hls.js reported, for tests and for the curious. */
   readonly errors: RecordedError[] = [];
+  readonly log = new SegmentLog();
   title: Title | null = null;
   readonly parts: Part[] = [];
   private session: Session | null = null;
@@ -70,6 +72,7 @@ export class PlayerController extends EventTarget implements Player {
     this.session?.destroy();
     this.session = null;
     this.errors.length = 0;
+    this.log.clear();
     this.notices.clear();
     this.title = title;
     if (title) {
@@ -86,6 +89,11 @@ export class PlayerController extends EventTarget implements Player {
 
   get hls(): Hls | null {
     return this.session?.hls ?? null;
+  }
+
+  /** The segments that came. */
+  get segments(): readonly Request[] {
+    return this.log.all;
   }
 
   get variants(): Variant[] {

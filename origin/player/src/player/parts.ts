@@ -8,6 +8,8 @@ type Loader = () => Promise<new (player: Player) => Part>;
 /** In the order of their menus and buttons. One line each: `name: () => import("../x").then((m) => m.X)`. */
 const PARTS: Record<string, Loader> = {
   subtitles: () => import("../subtitles").then((m) => m.Subtitles),
+  compare: () => import("../compare").then((m) => m.Compare),
+  panel: () => import("../panel").then((m) => m.Panel),
 };
 
 /** A part that cannot be had leaves the others, and playback, alone. */

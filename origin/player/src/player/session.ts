@@ -106,6 +106,7 @@ export class Session {
 
   private listen(hls: Hls): void {
     const { player } = this;
+    player.log.watch(hls);
     hls.on(Events.MANIFEST_PARSED, () => {
       this.listVariants();
       // Begin with the first variant listed, a source variant that is there at once, and go up behind its buffer.
