@@ -244,7 +244,7 @@ def test_a_page_is_served_at_the_root(base):
     reply = get(base + "/")
     assert reply.status in (200, 501)
     if reply.status == 200:
-        assert "default-src 'self'" in reply.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
 
 
 def test_errors_are_json(base):
