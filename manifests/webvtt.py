@@ -7,8 +7,10 @@ under the same identifier, by which players tell that it is one cue.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from manifests.errors import ManifestError
+from manifests.timeline import SegmentSpan
 
 MAX_BYTES = 64 * 2**20
 """Of all segments of a track together: a cue that lasts for hours stands in many of them."""
@@ -48,12 +50,19 @@ def tidy(text: str) -> str:
     return "\n".join(line or "\u00a0" for line in lines[shown[0] : shown[-1] + 1])
 
 
+def segment_starts(
+    spans: Sequence[SegmentSpan], time_base: Fraction, offset_seconds: int
+) -> tuple[int, ...]:
+    """Where each segment of the title starts, in milliseconds on the timeline that is served."""
+    return tuple(round(1000 * (span.first_pts * time_base + offset_seconds)) for span in spans)
+
+
 def segments(cues: Iterable[Cue], starts: Sequence[int]) -> list[str]:
     """The WebVTT of every segment of a track.
 
     Args:
         cues: In any order; those that end before they start are left out.
-        starts: Where each segment starts, in milliseconds. What lies before the first or after the
+        starts: See `segment_starts`. What lies before the first or after the
             last belongs to it.
 
     Raises:

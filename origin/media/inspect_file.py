@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from manifests import timeline
 from manifests.errors import ManifestError
 from manifests.timeline import SegmentSpan
+from manifests.webvtt import segment_starts
 from origin.errors import BrokenSourceError, UnsupportedSourceError
 from origin.media import fmp4, nal, streams
 from origin.media.audio_table import AudioTable, audio_facts
@@ -23,7 +24,7 @@ from origin.media.containers import detect_container
 from origin.media.demux import demux, open_file, pick_video
 from origin.media.fonts import list_fonts
 from origin.media.subtitles import Tables as SubtitleTables
-from origin.media.subtitles import make_tracks, segment_starts, text_streams
+from origin.media.subtitles import make_tracks, text_streams
 from origin.media.types import AudioFacts, Container, FileFacts, InspectFile
 
 MAX_DURATION_SECONDS = 24 * 3600

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import NamedTuple
 
 import av
@@ -19,7 +18,6 @@ from av.subtitles.stream import SubtitleStream
 
 from manifests import webvtt
 from manifests.errors import ManifestError
-from manifests.timeline import SegmentSpan
 from manifests.webvtt import Cue
 from origin.errors import BrokenSourceError
 from origin.media import ass
@@ -116,13 +114,6 @@ def text_streams(container: InputContainer) -> tuple[list[SubtitleStream], list[
     return found, warnings
 
 
-def segment_starts(
-    spans: Sequence[SegmentSpan], time_base: Fraction, offset_seconds: int
-) -> tuple[int, ...]:
-    """Where each segment of the title starts, in milliseconds on the timeline that is served."""
-    return tuple(round(1000 * (span.first_pts * time_base + offset_seconds)) for span in spans)
-
-
 def make_tracks(
     streams: Sequence[SubtitleStream],
     tables: Tables,
@@ -134,7 +125,7 @@ def make_tracks(
     Args:
         streams: Of a container that is still open.
         tables: Their packets.
-        starts: See `segment_starts`.
+        starts: See `webvtt.segment_starts`.
         offset_seconds: Added to all times (see FileFacts).
 
     Returns:

@@ -10,7 +10,7 @@ from typing import Any
 
 from manifests.urls import title_url
 from origin.errors import NotFoundError, OriginError, ProductionError
-from origin.service import stills
+from origin.service import stills, subtitles
 from origin.service.discovery import Candidate, Discovery
 from origin.service.prepare import Preparer
 from origin.service.titles import (
@@ -128,7 +128,13 @@ class Catalogue:
         if isinstance(entry.title, FailedTitle):
             reason = entry.title.error.detail
             return incomplete_summary(url, title_path, status="failed", error=reason)
-        return summary(url, entry.title, self._warmth.is_warmed, stills.urls(entry.title))
+        return summary(
+            url,
+            entry.title,
+            self._warmth.is_warmed,
+            stills.urls(entry.title),
+            subtitles.listing(entry.title),
+        )
 
     async def _discover(self) -> Mapping[str, Candidate]:
         async with self._discovering:

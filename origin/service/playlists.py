@@ -9,7 +9,7 @@ from manifests.stream_inf import AudioRendition, StreamInf, display_size, upscal
 from manifests.timeline import target_duration
 from manifests.types import Variant
 from origin.media.types import AudioFacts, VideoFacts
-from origin.service import jobs
+from origin.service import jobs, subtitles
 from origin.service.plans import NOT_PLAYED_IN_HLS
 from origin.service.titles import FileTitle, HlsTitle, Offer, Title, find_offer
 
@@ -79,7 +79,7 @@ def _file_multivariant(title: FileTitle) -> str:
     if title.facts.video.codec not in NOT_PLAYED_IN_HLS:
         variants.insert(0, _file_source(title))
     audio = [_audio_rendition(i, track) for i, track in enumerate(title.facts.audio)]
-    return build.file_multivariant(variants, audio)
+    return build.file_multivariant(variants, audio, subtitles.group(title))
 
 
 def _file_source(title: FileTitle) -> StreamInf:
@@ -138,6 +138,18 @@ def media(title: Title, track_id: str, digest: str) -> str:
         urls.init_uri(digest),
         lambda row: urls.segment_uri(digest, indexes[row], extension),
         independent=offer is not None or not any(span.leading for span in title.facts.spans),
+    )
+
+
+def subtitles_media(title: FileTitle, digest: str) -> str:
+    """The media playlist of a subtitle track: a segment for each of the video's."""
+    durations = [duration for _, duration in _video_rows(title)]
+    return build.file_media_playlist(
+        durations,
+        target_duration(durations),
+        None,
+        lambda index: urls.segment_uri(digest, index, "vtt"),
+        independent=True,
     )
 
 

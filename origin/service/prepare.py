@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
@@ -22,9 +22,10 @@ from origin.media.types import (
     InspectHls,
     PrepareRendition,
     SegmentSource,
+    SubtitleTexts,
     VideoFacts,
 )
-from origin.service import hls, jobs, plans
+from origin.service import hls, jobs, plans, subtitles
 from origin.service.capability import Capability, model_digests
 from origin.service.discovery import Candidate, TitleKind
 from origin.service.titles import FileSource, FileTitle, HlsSource, HlsTitle, Offer, Title
@@ -35,6 +36,8 @@ from origin.worker.pool import WorkerPool
 Facts = TypeVar("Facts", HlsFacts, FileFacts)
 _T = TypeVar("_T")
 
+_VERSIONS = (PIPELINE_VERSION, plans.ENCODER, "facts-2")
+"""The last is raised whenever inspection finds more."""
 _DEVIATION_SECONDS = 0.1
 """An EXTINF further than this from its segment's packets is reported on the title."""
 
@@ -58,12 +61,14 @@ class Preparer:
         state: StateStore,
         capability: Capability,
         device: str,
+        keep: Callable[[str, bytes], Awaitable[object]] | None = None,
     ) -> None:
         self._specs = tuple(specs)
         self._pool = pool
         self._state = state
         self._capability = capability
         self._device = device.partition(":")[0]
+        self._keep = keep
         self._deciding: SingleFlight[Any] = SingleFlight()
 
     async def close(self) -> None:
@@ -99,16 +104,23 @@ class Preparer:
         real = await asyncio.to_thread(library.resolve, candidate.path)
         source = FileSource(library=library, path=candidate.path)
         snapshot = await asyncio.to_thread(library.snapshot, (candidate.path,), self._known)
+        texts: tuple[SubtitleTexts, ...] = ()
 
         async def decide(key: str) -> Decision[FileFacts]:
+            nonlocal texts
             inspect = InspectFile(name=candidate.path, path=str(real))
-            facts = await self._pool.run(inspect, key=key)
+            found = await self._pool.run(inspect, key=key)
+            facts, texts = replace(found, texts=()), found.texts
             title = _file_title(candidate, source, snapshot, facts, ())
             offers = await self._offers(plans.for_file(title), title)
             return Decision(facts=facts, offers=offers)
 
         decision = await self._decided(snapshot, Decision[FileFacts], decide)
-        return _file_title(candidate, source, snapshot, decision.facts, decision.offers)
+        title = _file_title(candidate, source, snapshot, decision.facts, decision.offers)
+        if texts and self._keep is not None:
+            for body_key, body in subtitles.bodies(title, texts):
+                await self._keep(body_key, body)
+        return title
 
     async def _decided(
         self, snapshot: Snapshot, kind: type[_T], decide: Callable[[str], Awaitable[_T]]
@@ -168,7 +180,7 @@ class Preparer:
 
     def _key(self, identity: str) -> str:
         models = model_digests(self._specs)
-        text = repr((identity, self._specs, models, self._device, PIPELINE_VERSION, plans.ENCODER))
+        text = repr((identity, self._specs, models, self._device, *_VERSIONS))
         return "title-" + hashlib.sha256(text.encode()).hexdigest()
 
     async def _load(self, key: str, kind: type[_T]) -> _T | None:
@@ -227,7 +239,7 @@ def _file_title(
     facts: FileFacts,
     offers: tuple[Offer, ...],
 ) -> FileTitle:
-    warnings = (_INTERLACED,) if facts.video.interlaced else ()
+    warnings = (*([_INTERLACED] if facts.video.interlaced else []), *facts.warnings)
     return FileTitle(
         title_path=candidate.title_path,
         source=source,

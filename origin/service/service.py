@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,7 +21,7 @@ from origin.cache import Cache, Pins, StateStore
 from origin.config import Config
 from origin.errors import NotFoundError
 from origin.scheduler import Klass
-from origin.service import hls, jobs, playlists, stills
+from origin.service import hls, jobs, playlists, stills, subtitles
 from origin.service.answers import (
     Answer,
     CacheResult,
@@ -40,6 +41,8 @@ from origin.worker.pool import WorkerPool
 
 _SEGMENT_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment"}
 _INIT_TYPE = "video/mp4"
+_READ_AGAIN_SECONDS = 10.0
+"""What it costs, roughly, to read a film again for its subtitles, which a cache thus keeps."""
 
 
 class Service:
@@ -65,7 +68,12 @@ class Service:
         capability = Capability(pool=pool, state=state, device=self._device, threads=self._threads)
         libraries = [DirectoryLibrary(name, path) for name, path in config.libraries.items()]
         preparer = Preparer(
-            specs=specs, pool=pool, state=state, capability=capability, device=self._device
+            specs=specs,
+            pool=pool,
+            state=state,
+            capability=capability,
+            device=self._device,
+            keep=partial(cache.aput, cost_seconds=_READ_AGAIN_SECONDS),
         )
         self._warmth = Warmth(cache.contains, pins.note)
         self._catalogue = Catalogue(libraries, preparer, self._warmth)
@@ -98,31 +106,36 @@ class Service:
         """Rows of /api/titles."""
         return await self._catalogue.summaries()
 
-    async def answer(self, raw_path: str, klass: Klass = Klass.BLOCKING) -> Answer:
+    async def answer(
+        self, raw_path: str, klass: Klass = Klass.BLOCKING, *, by_reference: bool = False
+    ) -> Answer:
         """What a path stands for.
 
         Args:
             raw_path: Percent-encoded, without query.
             klass: How urgent it is, if it has to be made.
+            by_reference: Where a segment lies will do, if it is cached.
 
         Raises:
             OriginError: There is no such thing, or it cannot be made.
         """
         route = match(raw_path)
         if route is not None and await self._catalogue.candidate(route.title_path) is not None:
-            return await self._produced(route, klass)
+            return await self._produced(route, klass, by_reference=by_reference)
         path = decode_path(raw_path)
         name, _, inside = (path or "").partition("/")
         if not inside:
             raise NotFoundError(f"nothing is served at {raw_path}")
         return await self._library_path(name, inside)
 
-    async def _produced(self, route: Route, klass: Klass) -> Answer:
+    async def _produced(self, route: Route, klass: Klass, *, by_reference: bool) -> Answer:
         title = await self._catalogue.title(route.title_path)
         if route.kind == "multivariant":
             return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))
         if route.kind == "still":
             return await self._still(title, route, klass)
+        if subtitles.is_ours(route):
+            return await self._subtitles(title, route, klass)
         assert route.track_id is not None
         digest = jobs.track_digest(title, route.track_id)
         if route.kind == "playlist":
@@ -130,7 +143,7 @@ class Service:
         _check_digest(route, digest)
         if route.kind == "init":
             return await self._init(title, route.track_id, digest)
-        return await self._segment(title, route, digest, klass)
+        return await self._segment(title, route, digest, klass, by_reference=by_reference)
 
     async def _still(self, title: Title, route: Route, klass: Klass) -> ProducedAnswer:
         digest = stills.digest(title)
@@ -145,6 +158,14 @@ class Service:
             is_current=title.snapshot.is_current,
         )
         return await self._production.get(item, max(klass, Klass.LOOKAHEAD))
+
+    async def _subtitles(self, title: Title, route: Route, klass: Klass) -> Answer:
+        digest = subtitles.digest(title, route.track_id or "")
+        if route.kind == "playlist" and isinstance(title, FileTitle):
+            return PlaylistAnswer(text=playlists.subtitles_media(title, digest))
+        _check_digest(route, digest)
+        answer = await self._production.get(subtitles.item(title, route), klass)
+        return subtitles.part(answer, route)
 
     async def _init(self, title: Title, track_id: str, digest: str) -> ProducedAnswer:
         offer = find_offer(title, track_id)
@@ -161,14 +182,14 @@ class Service:
         return await self._production.get(item)
 
     async def _segment(
-        self, title: Title, route: Route, digest: str, klass: Klass
+        self, title: Title, route: Route, digest: str, klass: Klass, *, by_reference: bool
     ) -> ProducedAnswer:
         assert route.track_id is not None
         assert route.index is not None
         if route.extension != jobs.extension(title, route.track_id):
             raise NotFoundError(f"the segments of {route.track_id} do not end in {route.extension}")
         item = self._item(title, route.track_id, digest, route.index)
-        answer = await self._production.get(item, klass)
+        answer = await self._production.get(item, klass, by_reference=by_reference)
         if klass is Klass.BLOCKING and find_offer(title, route.track_id) is not None:
             following = range(route.index + 1, route.index + 1 + self._lookahead)
             count = jobs.segment_count(title)

@@ -111,8 +111,17 @@ def summary(
     title: Title,
     is_warmed: Callable[[Title, Offer], bool],
     pictures: tuple[str | None, str | None],
+    subtitles: Mapping[str, Any],
 ) -> Mapping[str, Any]:
-    """One row of /api/titles; `pictures` are the URLs of its poster and its thumbnails."""
+    """One row of /api/titles.
+
+    Args:
+        url: Of its playlist.
+        title: Whose.
+        is_warmed: Whether all segments of an offer are cached.
+        pictures: The URLs of its poster and its thumbnails.
+        subtitles: What it says of them.
+    """
     poster, thumbnails = pictures
     return {
         "id": title.title_path,
@@ -126,6 +135,7 @@ def summary(
         "renditions": [
             _rendition_row(title, offer, is_warmed(title, offer)) for offer in title.offers
         ],
+        **subtitles,
         "warnings": list(title.warnings),
         "error": None,
     }
@@ -145,6 +155,7 @@ def incomplete_summary(
         "thumbnails": None,
         "source": None,
         "renditions": [],
+        "subtitles": [],
         "warnings": [],
         "error": error,
     }

@@ -3,7 +3,14 @@
 import math
 from enum import StrEnum
 
-from origin.media.types import InspectFile, InspectHls, Measure, PrepareRendition, ProduceSegment
+from origin.media.types import (
+    InspectFile,
+    InspectHls,
+    Measure,
+    PackageSubtitles,
+    PrepareRendition,
+    ProduceSegment,
+)
 
 
 class Lane(StrEnum):
@@ -14,14 +21,14 @@ class Lane(StrEnum):
     PACKAGE = "package"
     """Remuxes, packages audio: short jobs that must not wait behind long ones."""
     PREPARE = "prepare"
-    """Inspects titles, which may take long, and readies what they offer."""
+    """Inspects titles, or reads them again, which may take long, and readies what they offer."""
 
 
 def lane_of(job: object) -> Lane:
     """The lane that a job belongs in."""
     if isinstance(job, ProduceSegment | Measure):
         return Lane.UPSCALE
-    is_preparation = isinstance(job, InspectFile | InspectHls | PrepareRendition)
+    is_preparation = isinstance(job, PrepareRendition) or is_silent(job)
     return Lane.PREPARE if is_preparation else Lane.PACKAGE
 
 
@@ -34,7 +41,7 @@ def expected_count(job: object) -> float:
 
 def is_silent(job: object) -> bool:
     """Whether a job reports no progress although it may take long: it reads whole titles."""
-    return isinstance(job, InspectFile | InspectHls)
+    return isinstance(job, InspectFile | InspectHls | PackageSubtitles)
 
 
 def source_of(job: object) -> str | None:
