@@ -1,140 +1,153 @@
-// Drives the demo page in Chromium and prints what happened as one JSON object.
+// Plays titles on the page in Chromium and prints what happened as one JSON object.
 // usage: node drive.mjs '{"chromium": PATH, "url": BASE, "title": ID, "scenario": NAME, ...}'
 
-import { chromium } from "playwright-core";
+import { attempt, counter, job, run } from "./browser.mjs";
 
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--autoplay-policy=no-user-gesture-required",
-];
-
-const scenarios = { switchAndSeek, automatic, watch };
-
-const job = JSON.parse(process.argv[2]);
+const scenarios = { switchAndSeek, automatic, watch, links };
 
 /** Source, upscaled and source again by the menu, then ten seeks, then all of the title buffered. */
 async function switchAndSeek(page) {
   await waitUntilAt(page, 0.5);
   const { source, upscaled } = await variants(page);
   const decoded = {};
-  for (const [step, level] of [["source", source], ["upscaled", upscaled], ["back", source]]) {
-    await choose(page, level);
+  for (const [step, variant] of [["source", source], ["upscaled", upscaled], ["back", source]]) {
+    await choose(page, variant);
     decoded[step] = await decodedSize(page);
-    await playFor(page, 1);
+    await playFor(page, 0.5);
   }
   await choose(page, upscaled);
   const seeks = await seekAbout(page, job.seeks ?? 10, random(job.seed ?? 1));
   decoded.afterSeeks = await decodedSize(page);
-  await seek(page, 0);
+  const tracks = await chooseTracks(page);
+  await seekAndPlay(page, 0);
   await bufferAll(page);
-  return { decoded, seeks, buffered: await buffered(page), upscaled, source };
+  return { decoded, seeks, tracks, buffered: await buffered(page), upscaled, source };
 }
 
 /** Automatic choice until the whole title is buffered, or `segments` of its video are there. */
 async function automatic(page) {
   await waitUntilAt(page, 0.5);
   const { source, upscaled } = await variants(page);
-  await page.waitForFunction((level) => window.hls.currentLevel === level.index, upscaled);
+  await page.waitForFunction(({ id }) => window.player.currentVariant?.id === id, upscaled);
   if (job.segments) await fetched(page, job.segments);
   else await bufferAll(page);
-  await seek(page, await page.$eval("video", (video) => video.duration / 2));
+  await seekAndPlay(page, await page.evaluate(() => window.player.video.duration / 2));
   return { decoded: { end: await decodedSize(page) }, buffered: await buffered(page), upscaled, source };
 }
 
-/** Just waits: for playback to get to `until`, or for the page to say something. */
+/** Just waits: for playback to get to `until`, or for the player to say something. */
 async function watch(page) {
   await page.waitForFunction(
-    (until) => document.querySelector("video").currentTime >= until || document.querySelector("#messages").textContent,
+    (until) => window.player.video.currentTime >= until || window.player.shell.messages.textContent,
     job.until ?? 1,
   );
   if (job.until) await waitUntilAt(page, job.until);
   return {};
 }
 
-function listen(page) {
-  const complaints = [];
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("request", (request) => {
-    const url = request.url();
-    if (!url.startsWith(job.url) && !url.startsWith("blob:")) complaints.push(`asked ${url}`);
-  });
-  return complaints;
+/** Opens `links`, each on a page of its own, and reads the number of the frame that is shown. */
+async function links(page) {
+  const found = [];
+  for (const parameters of job.links) {
+    await page.goto(`${job.url}/?${new URLSearchParams(parameters)}`);
+    await page.waitForFunction(() => {
+      const { video, currentVariant } = window.player ?? {};
+      return currentVariant && video.readyState >= 2 && !video.seeking && document.title.includes(" – ");
+    });
+    await page.waitForFunction((id) => !id || window.player.currentVariant.id === id, parameters.variant ?? null);
+    await page.waitForFunction(() => new URL(location.href).searchParams.get("t"));
+    found.push({
+      counter: await counter(page),
+      variant: await page.evaluate(() => window.player.currentVariant.label),
+      paused: await page.evaluate(() => window.player.video.paused),
+      address: await page.evaluate(() => location.search),
+      time: await page.evaluate(() => window.player.frameTime),
+    });
+  }
+  return { links: found };
 }
 
 /** The tallest source variant and the tallest upscaled one. */
 async function variants(page) {
-  const levels = await page.evaluate(() =>
-    window.hls.levels.map((level, index) => ({
-      index,
-      height: level.height,
-      width: level.width,
-      upscaled: (level.attrs["STABLE-VARIANT-ID"] ?? "").startsWith("up-"),
-    })),
-  );
+  const all = await page.evaluate(() => window.player.variants);
   const tallest = (found) => found.sort((a, b) => b.height - a.height)[0] ?? null;
   return {
-    source: tallest(levels.filter((level) => !level.upscaled)),
-    upscaled: tallest(levels.filter((level) => level.upscaled)),
+    source: tallest(all.filter(({ madeBy }) => madeBy === "source")),
+    upscaled: tallest(all.filter(({ madeBy }) => madeBy === "server")),
   };
 }
 
-async function choose(page, level) {
-  await page.selectOption("#variant", String(level.index));
+async function choose(page, variant) {
+  await fromMenu(page, "variant", variant.id);
   await page.waitForFunction(
-    ({ index, height }) =>
-      window.hls.currentLevel === index && document.querySelector("video").videoHeight === height,
-    level,
+    ({ id, height }) => window.player.currentVariant?.id === id && window.player.video.videoHeight === height,
+    variant,
   );
 }
 
+async function fromMenu(page, menu, value) {
+  await page.evaluate(() => window.player.shell.controls.setAttribute("noautohide", ""));
+  await page.click('[data-part="settings-button"]');
+  await page.click(`[data-menu="${menu}"]`);
+  await page.click(`[data-part="menu-${menu}"] input[value="${value}"]`);
+  await page.keyboard.press("Escape");
+}
+
+/** Every audio and every subtitle track once, by the menu. */
+async function chooseTracks(page) {
+  const chosen = { audio: [], subtitles: [] };
+  for (const { id } of await page.evaluate(() => (window.player.audioTracks.length > 1 ? window.player.audioTracks : []))) {
+    await fromMenu(page, "audio", id);
+    await page.waitForFunction((wanted) => window.player.audioTrack?.id === wanted, id);
+    chosen.audio.push(await page.evaluate(() => window.player.audioTrack.label));
+  }
+  for (const { id } of await page.evaluate(() => window.player.subtitleTracks)) {
+    await fromMenu(page, "subtitles", id);
+    await page.waitForFunction((wanted) => window.player.subtitleTrack?.id === wanted, id);
+    chosen.subtitles.push(await page.evaluate(() => window.player.subtitleTrack.label));
+  }
+  return chosen;
+}
+
 const decodedSize = (page) =>
-  page.$eval("video", (video) => [video.videoWidth, video.videoHeight]);
+  page.evaluate(() => [window.player.video.videoWidth, window.player.video.videoHeight]);
 
 const waitUntilAt = (page, seconds) =>
-  page.waitForFunction((at) => document.querySelector("video").currentTime >= at, seconds);
+  page.waitForFunction((at) => window.player?.video.currentTime >= at, seconds);
 
 async function playFor(page, seconds) {
-  const now = await page.$eval("video", (video) => Math.min(video.currentTime, video.duration - 1.5));
+  const now = await page.evaluate(() => Math.min(window.player.video.currentTime, window.player.video.duration - 1.5));
   await waitUntilAt(page, now + seconds);
 }
 
 async function seekAbout(page, count, next) {
-  const duration = await page.$eval("video", (video) => video.duration);
+  const duration = await page.evaluate(() => window.player.video.duration);
   const seeks = [];
   for (let index = 0; index < count; index += 1) {
     const target = next() * (duration - 2);
-    await seek(page, target);
+    await seekAndPlay(page, target);
     seeks.push(target);
   }
   return seeks;
 }
 
 /** Seeks, and waits until it plays there. */
-async function seek(page, target) {
-  await page.$eval("video", (video, to) => {
-    video.currentTime = to;
+async function seekAndPlay(page, target) {
+  await page.evaluate((to) => {
+    window.player.video.currentTime = to;
   }, target);
   await page.waitForFunction((to) => {
-    const video = document.querySelector("video");
-    return !video.seeking && video.currentTime >= to + 0.3;
+    const { video } = window.player;
+    return !video.seeking && video.currentTime >= to + 0.2;
   }, target);
 }
 
 async function bufferAll(page) {
   await page.evaluate(() => {
-    window.hls.config.maxBufferLength = window.hls.config.maxMaxBufferLength;
+    window.player.hls.config.maxBufferLength = window.player.hls.config.maxMaxBufferLength;
   });
   await page.waitForFunction(() => {
-    const { buffered, duration } = document.querySelector("video");
+    const { buffered, duration } = window.player.video;
     let covered = 0;
     for (let index = 0; index < buffered.length; index += 1) {
       covered += buffered.end(index) - buffered.start(index);
@@ -144,30 +157,44 @@ async function bufferAll(page) {
 }
 
 const fetched = (page, count) =>
-  page.waitForFunction(
-    (least) => window.player.segments.filter((segment) => segment.kind === "video").length >= least,
-    count,
-  );
+  page.waitForFunction((least) => window.segments.filter(({ kind }) => kind === "main").length >= least, count);
 
 const buffered = (page) =>
-  page.$eval("video", ({ buffered }) =>
-    Array.from({ length: buffered.length }, (_, index) => [buffered.start(index), buffered.end(index)]),
-  );
+  page.evaluate(() => {
+    const { buffered } = window.player.video;
+    return Array.from({ length: buffered.length }, (_, index) => [buffered.start(index), buffered.end(index)]);
+  });
+
+/** Keeps a row of each segment that hls.js fetches in `window.segments`. */
+async function recordSegments(page) {
+  await page.evaluate(() => {
+    window.segments = [];
+    const record = () =>
+      window.player.hls?.on("hlsFragLoaded", (_event, { frag, networkDetails }) => {
+        const cache = networkDetails?.getResponseHeader?.("X-Cache") ?? null;
+        window.segments.push({ sn: frag.sn, kind: frag.type, level: frag.level, cache });
+      });
+    window.player.addEventListener("title", record);
+  });
+}
 
 const report = (page) =>
   page.evaluate(() => {
-    const video = document.querySelector("video");
+    const { video, errors, shell, currentVariant } = window.player;
+    const labels = (name) =>
+      Array.from(shell.menu.querySelectorAll(`[data-part="menu-${name}"] .choice span`), ({ firstChild }) => firstChild.data);
     return {
-      errors: window.player.errors,
-      segments: window.player.segments,
-      message: document.querySelector("#messages").textContent,
+      errors,
+      segments: window.segments ?? [],
+      message: Array.from(shell.messages.querySelectorAll("p"), (line) => line.textContent).join("\n"),
       mediaError: video.error?.message ?? null,
       duration: video.duration,
       currentTime: video.currentTime,
-      currentLevel: window.hls?.currentLevel ?? null,
-      variantMenu: Array.from(document.querySelectorAll("#variant option"), (option) => option.text),
-      audioMenu: Array.from(document.querySelectorAll("#audio option"), (option) => option.text),
-      rows: document.querySelectorAll("#segments tr").length,
+      variant: currentVariant?.label ?? null,
+      chip: shell.variantButton.textContent,
+      variantMenu: labels("variant"),
+      audioMenu: labels("audio"),
+      subtitleMenu: labels("subtitles"),
     };
   });
 
@@ -182,25 +209,18 @@ function random(seed) {
   };
 }
 
-async function main() {
-  const browser = await chromium.launch({ executablePath: job.chromium, args: FLAGS, headless: true });
-  try {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    const complaints = listen(page);
+await run(async (page) => {
+  let steps;
+  if (job.scenario === "links") {
+    steps = await attempt(() => links(page));
+  } else {
     await page.goto(`${job.url}/`);
-    let steps;
-    let failure = null;
-    try {
-      await page.click(`#titles button[data-id="${job.title}"]`);
-      steps = await scenarios[job.scenario](page);
-    } catch (error) {
-      failure = String(error);
-    }
-    if (job.screenshot) await page.screenshot({ path: job.screenshot, fullPage: true });
-    console.log(JSON.stringify({ failure, complaints, ...(await report(page)), ...steps }));
-  } finally {
-    await browser.close();
+    await page.waitForFunction(() => window.player);
+    await recordSegments(page);
+    steps = await attempt(async () => {
+      await page.click(`[data-part="titles"] [data-id="${job.title}"]`);
+      return scenarios[job.scenario](page);
+    });
   }
-}
-
-await main();
+  return { ...(await report(page)), ...steps };
+});

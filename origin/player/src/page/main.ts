@@ -43,6 +43,7 @@ function show(start: { play?: boolean; variant?: string | null } = {}): void {
   document.title = title ? `${title.name} – upscale-origin` : "upscale-origin";
   find("name").textContent = title?.name ?? "";
   find("facts").textContent = title ? describe(title) : "";
+  find("warnings").textContent = title?.warnings?.join(" ") ?? "";
   library.mark(title?.id ?? null);
   say(link.title && !title ? `There is no title “${link.title}” here. Choose another.` : null);
   player.load(title, { at: link.t, variant: link.variant ?? start.variant ?? null, play: start.play ?? link.t === null });

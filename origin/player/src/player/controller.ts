@@ -76,7 +76,7 @@ export class PlayerController extends EventTarget implements Player {
     this.notices.clear();
     this.title = title;
     if (title) {
-      this.say("title", title.error ?? title.warnings?.[0] ?? null);
+      this.say("title", title.error);
       this.session = new Session(this, title, start);
     }
     this.controls.showTitle(title);

@@ -7,6 +7,7 @@ import { icon, make } from "./dom";
 import { addKeys } from "./shortcuts";
 import { followPointer } from "./pointer";
 import { RadioGroup } from "./radio-group";
+import type { TrackPreference } from "./session";
 import type { Shell } from "./shell";
 
 const AUTO = "auto";
@@ -86,7 +87,7 @@ export class Controls {
 
   private chooseSubtitle(id: string | null): void {
     this.player.chooseSubtitle(id);
-    this.player.remember("subtitles", preferenceOf(this.player.subtitleTracks, id) ?? { off: true });
+    this.player.remember("subtitles", preferenceOf(this.player.subtitleTracks, id));
   }
 
   private toggleSubtitles(): void {
@@ -145,7 +146,8 @@ export class Controls {
   }
 
   private keepVolume(): void {
-    const { video, player } = { video: this.player.video, player: this.player };
+    const { player } = this;
+    const { video } = player;
     const kept = player.recall<{ volume: number; muted: boolean }>("volume");
     if (kept) {
       video.volume = Math.min(1, Math.max(0, Number(kept.volume) || 0));
@@ -157,9 +159,9 @@ export class Controls {
   }
 }
 
-function preferenceOf(tracks: Track[], id: string | null): { language: string | null; label: string } | null {
+function preferenceOf(tracks: Track[], id: string | null): TrackPreference {
   const track = tracks.find((candidate) => candidate.id === id);
-  return track ? { language: track.language, label: track.label } : null;
+  return { language: track?.language ?? null, label: track?.label ?? null };
 }
 
 const rateLabel = (rate: number): string => (rate === 1 ? "Normal" : `${rate}×`);

@@ -73,8 +73,8 @@ export class Menu {
   }
 
   private toggled(open: boolean): void {
-    const { controller, settingsButton, menu } = this.shell;
-    controller.setAttribute("autohide", open ? "-1" : "3");
+    const { controls, settingsButton, menu } = this.shell;
+    controls.toggleAttribute("noautohide", open);
     settingsButton.setAttribute("aria-expanded", String(open));
     if (!open) return;
     this.show(this.wanted);

@@ -16,6 +16,12 @@ export interface RecordedError {
   reason: string;
 }
 
+/** A track as it is remembered; no label means none. */
+export interface TrackPreference {
+  language: string | null;
+  label: string | null;
+}
+
 const HLS_TYPE = "application/vnd.apple.mpegurl";
 const { Events, ErrorTypes } = Hls;
 
@@ -34,6 +40,8 @@ export class Session {
   ) {
     this.wantedVariant = start.variant ?? null;
     this.hls = Hls.isSupported() ? createEngine(title.id, start.at ?? null) : null;
+    const audio = player.recall<TrackPreference>("audio");
+    if (this.hls && audio?.language) this.hls.config.audioPreference = { lang: audio.language, name: audio.label ?? "" };
     if (this.hls) this.listen(this.hls);
   }
 
@@ -115,6 +123,7 @@ export class Session {
     });
     hls.on(Events.LEVELS_UPDATED, () => this.listVariants());
     hls.on(Events.LEVEL_SWITCHED, () => player.emit("variant"));
+    hls.once(Events.SUBTITLE_TRACKS_UPDATED, () => this.preferSubtitle());
     for (const event of [
       Events.AUDIO_TRACKS_UPDATED,
       Events.AUDIO_TRACK_SWITCHED,
@@ -124,6 +133,15 @@ export class Session {
       hls.on(event, () => player.emit("tracks"));
     }
     hls.on(Events.ERROR, (_event, data) => this.failed(hls, data));
+  }
+
+  /** What was last chosen, where this title has it; else what the playlist calls its default. */
+  private preferSubtitle(): void {
+    const wanted = this.player.recall<TrackPreference>("subtitles");
+    if (!wanted) return;
+    const same = this.subtitleTracks.filter(({ language }) => language === wanted.language);
+    const track = same.find(({ label }) => label === wanted.label) ?? same[0];
+    this.chooseSubtitle(wanted.label === null ? null : (track?.id ?? null));
   }
 
   private listVariants(): void {

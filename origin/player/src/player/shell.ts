@@ -55,6 +55,7 @@ export interface Shell {
   controller: HTMLElement & { fullscreenElement: HTMLElement };
   video: HTMLVideoElement;
   layers: HTMLElement;
+  controls: HTMLElement;
   buttons: HTMLElement;
   variantButton: HTMLButtonElement;
   subtitlesButton: HTMLButtonElement;
@@ -77,6 +78,7 @@ export function buildShell(host: HTMLElement): Shell {
     controller: root.querySelector("media-controller") as Shell["controller"],
     video: root.querySelector("video") as HTMLVideoElement,
     layers: part("layers"),
+    controls: part("controls"),
     buttons: part("buttons"),
     variantButton: part("variant-button"),
     subtitlesButton: part("subtitles-button"),
