@@ -39,7 +39,11 @@ function plain(variant: Variant): Choice {
 }
 
 /** The source on the left; on the right what is on the screen, or else the best there is. */
-export function firstChoices(choices: readonly Choice[], onScreen: Variant | null): [Choice, Choice] | null {
+export function firstChoices(
+  choices: readonly Choice[],
+  onScreen: Variant | null,
+  preset: string,
+): [Choice, Choice] | null {
   const byHeight = ({ variant }: Choice): number => variant.height;
   const unfiltered = choices.filter(({ preset }) => preset === null);
   const source = tallest(unfiltered.filter(({ variant }) => variant.madeBy === "source"), byHeight);
@@ -48,7 +52,7 @@ export function firstChoices(choices: readonly Choice[], onScreen: Variant | nul
   const right =
     made.find(({ variant }) => variant.id === onScreen?.id) ??
     tallest(made.filter(({ variant }) => variant.model), byHeight) ??
-    choices.find(({ preset }) => preset !== null) ??
+    choices.find((choice) => choice.preset === preset) ??
     unfiltered.find((choice) => choice !== left);
   return left && right && left !== right ? [left, right] : null;
 }

@@ -1,10 +1,11 @@
 /** Two pictures of the same frame, side by side under a split. */
 
+import { DEFAULT_PRESET } from "../filter/presets";
 import type { Part, Player, Variant } from "../types";
 import { type Choice, choicesOf, firstChoices, type Preset } from "./choices";
 import { Comparison } from "./comparison";
 import css from "./compare.css?inline";
-import type { OpenFilter } from "./filtering";
+import { availablePresets } from "./filtering";
 import { COMPARE } from "./icons";
 import { type LensSettings, Magnifier } from "./magnifier";
 import type { SideIndex } from "./pictures";
@@ -26,10 +27,10 @@ interface Opened {
 export class Compare implements Part {
   private readonly button: HTMLButtonElement;
   private opened: Opened | null = null;
-  private presets: readonly Preset[] = [];
+  /** Null until it is known what this browser can run. */
+  private presets: readonly Preset[] | null = null;
   /** While a comparison begins, the choices that it makes are its own. */
   private beginning = false;
-  private openFilter: OpenFilter = () => Promise.reject(new Error("This browser has no filter."));
 
   constructor(private readonly player: Player) {
     player.addStyles(css);
@@ -55,18 +56,36 @@ export class Compare implements Part {
   private choices(): Choice[] {
     const { hls, variants, currentVariant } = this.player;
     // A browser that plays HLS by itself shows one variant, which it chooses.
-    return choicesOf(hls || !currentVariant ? variants : [currentVariant], this.presets);
+    return choicesOf(hls || !currentVariant ? variants : [currentVariant], this.presets ?? []);
   }
 
   private toggle(): void {
     if (this.opened) this.close();
-    else this.open();
+    else void this.open();
   }
 
-  private open(): void {
+  /** Only what both sides need is waited for: finding out what the GPU can do takes a moment. */
+  private async first(): Promise<[Choice, Choice] | null> {
     const { player } = this;
-    const chosen = firstChoices(this.choices(), player.currentVariant);
-    if (!chosen) return player.say("compare", "There is nothing to compare: this title has one variant.");
+    const probed = this.presets ? null : availablePresets().then((presets) => this.learn(presets));
+    const chosen = firstChoices(this.choices(), player.currentVariant, DEFAULT_PRESET);
+    if (chosen || !probed) return chosen;
+    await probed;
+    return firstChoices(this.choices(), player.currentVariant, DEFAULT_PRESET);
+  }
+
+  private learn(presets: readonly Preset[]): void {
+    this.presets = presets;
+    const { opened } = this;
+    if (opened) opened.view.showChoices(this.choices(), opened.choices);
+  }
+
+  private async open(): Promise<void> {
+    const { player } = this;
+    const { title } = player;
+    const chosen = await this.first();
+    if (player.title !== title || this.opened) return;
+    if (!chosen) return player.say("compare", "There is nothing to compare: this title has one variant, and this browser has no GPU to run a filter on.");
     if (!SUPPORTED) return player.say("compare", "This browser does not tell frames apart, so it cannot compare them.");
     player.say("compare", null);
     const before = player.chosenVariant;
@@ -102,7 +121,7 @@ export class Compare implements Part {
   private compare(view: View, choices: [Choice, Choice]): Comparison {
     this.beginning = true;
     try {
-      return new Comparison(this.player, view, choices, this.openFilter, () => this.opened?.magnifier.draw());
+      return new Comparison(this.player, view, choices, () => this.opened?.magnifier.draw());
     } finally {
       this.beginning = false;
     }
@@ -120,8 +139,7 @@ export class Compare implements Part {
 
   /** The list of variants, or what is chosen, changed. */
   private readonly refresh = (): void => {
-    const possible = this.player.variants.length + this.presets.length > 1;
-    this.button.disabled = !possible;
+    this.button.disabled = this.player.variants.length === 0;
     const { opened } = this;
     if (!opened || this.beginning) return;
     const { leader, leading } = opened.comparison;

@@ -4,7 +4,7 @@ import type { ErrorData } from "hls.js";
 import { explain } from "../player/messages";
 import type { Player, Variant } from "../types";
 import type { Choice } from "./choices";
-import { Filtering, type OpenFilter } from "./filtering";
+import { Filtering } from "./filtering";
 import { INSIDE_SECONDS, Lockstep } from "./lockstep";
 import { Capture, type Pair, Pairing, type Picture, type SideIndex } from "./pictures";
 import { Second } from "./second";
@@ -22,11 +22,13 @@ export class Comparison {
   readonly leading: SideIndex;
   private readonly pairing: Pairing;
   private readonly filters: [Filtering | null, Filtering | null];
-  private readonly captures: Capture[];
+  private readonly captures: Capture[] = [];
   private readonly lockstep: Lockstep | null;
   private readonly timer: number;
   private readonly heard = new AbortController();
   private switching = false;
+  /** Whether a frame came before it was known to be of the right variant. */
+  private missed = false;
   private waitingSince: number | null = null;
   private failure: { side: SideIndex; text: string } | null = null;
 
@@ -34,18 +36,17 @@ export class Comparison {
     private readonly player: Player,
     private readonly view: View,
     private readonly choices: readonly [Choice, Choice],
-    openFilter: OpenFilter,
     private readonly onPair: () => void,
   ) {
     const { video } = player;
     const needsTwo = choices[0].variant.id !== choices[1].variant.id;
     this.leading = choices[1].variant.id === player.currentVariant?.id ? 1 : 0;
     this.pairing = new Pairing(this.tolerance, (pair) => this.show(pair), (side, picture) => this.showAlone(side, picture));
-    this.filters = [this.filtering(0, openFilter), this.filtering(1, openFilter)];
+    this.filters = [this.filtering(0), this.filtering(1)];
     this.pin();
     this.second = needsTwo ? this.openSecond() : null;
     this.lockstep = this.second && this.lockTo(this.second);
-    this.captures = [new Capture(video, (frame) => this.takeLeading(frame))];
+    this.captures.push(new Capture(video, (frame) => this.takeLeading(frame)));
     if (this.second) this.captures.push(new Capture(this.second.video, (frame) => this.takeFollowing(frame)));
     video.addEventListener("seeking", () => this.forget(), { signal: this.heard.signal });
     this.timer = window.setInterval(() => this.report(), TICK_MS);
@@ -77,14 +78,16 @@ export class Comparison {
     const { hls, video } = player;
     if (!hls) return;
     if (player.chosenVariant?.id !== leader.id) player.chooseVariant(leader.id);
-    if (!this.isPinned() && !this.switching) {
+    if (this.isPinned()) {
+      // A video that is paused keeps its old picture until it seeks.
+      if (this.switching && video.paused) video.currentTime = player.frameTime + INSIDE_SECONDS;
+      else if (this.missed) this.captures[0]?.grab();
+      this.switching = false;
+      this.missed = false;
+    } else if (player.currentVariant && !this.switching) {
       this.switching = true;
       // At once, not from the next segment on.
       hls.currentLevel = leader.index;
-    } else if (this.isPinned() && this.switching) {
-      this.switching = false;
-      // A video that is paused keeps its old picture until it seeks.
-      if (video.paused) video.currentTime = player.frameTime + INSIDE_SECONDS;
     }
   }
 
@@ -119,11 +122,10 @@ export class Comparison {
     });
   }
 
-  private filtering(side: SideIndex, open: OpenFilter): Filtering | null {
+  private filtering(side: SideIndex): Filtering | null {
     const { preset } = this.choices[side];
     if (preset === null) return null;
     return new Filtering({
-      open,
       preset,
       onPicture: (picture) => this.pairing.offer(side, picture),
       onUnderway: (seconds) => {
@@ -136,7 +138,10 @@ export class Comparison {
   private takeLeading(frame: VideoFrame): void {
     const seconds = frame.timestamp / 1e6;
     if (this.lockstep) this.lockstep.leaderSeconds = seconds;
-    if (!this.isPinned()) return frame.close();
+    if (!this.isPinned()) {
+      this.missed = true;
+      return frame.close();
+    }
     if (!this.second) this.feed(this.following, frame.clone(), seconds);
     this.feed(this.leading, frame, seconds);
   }
@@ -190,6 +195,7 @@ export class Comparison {
 
   /** Says what is waited for, if it takes long enough to be noticed. */
   private report(): void {
+    if (this.missed) this.pin();
     if (this.failure) return this.view.say(this.failure.text, this.failure.side);
     if (!this.isBehind()) {
       this.waitingSince = null;

@@ -1,13 +1,26 @@
 /** Runs the browser's own upscaling over one side. */
 
-import type { FrameFilter, FrameSource, Size } from "../types";
+import { openFilter } from "../filter/open";
+import { presetsFor } from "../filter/presets";
+import type { FrameFilter, Size } from "../types";
+import type { Preset } from "./choices";
 import type { Picture } from "./pictures";
 
-/** Opens a filter for frames of `source`'s size. Rejects with a reason for people. */
-export type OpenFilter = (preset: string, source: Size) => Promise<FrameFilter>;
+/** The server's renditions are mostly twice as large as their source. */
+const TIMES = 2;
+
+/** What this browser can run; empty where it has no GPU to run it on. */
+export async function availablePresets(): Promise<readonly Preset[]> {
+  try {
+    const filter = await openFilter();
+    filter.destroy();
+    return presetsFor(filter.kind);
+  } catch {
+    return [];
+  }
+}
 
 export interface FilteringOptions {
-  open: OpenFilter;
   preset: string;
   /** A picture is done, or (null) was given up. */
   onPicture: (picture: Picture) => void;
@@ -65,13 +78,15 @@ export class Filtering {
 
   private async render(frame: VideoFrame): Promise<ImageBitmap> {
     this.filter ??= await this.start({ width: frame.displayWidth, height: frame.displayHeight });
-    this.milliseconds = await this.filter.render(frame as FrameSource);
+    this.milliseconds = await this.filter.render(frame);
     return createImageBitmap(this.filter.canvas);
   }
 
   private async start(size: Size): Promise<FrameFilter> {
-    const filter = await this.options.open(this.options.preset, size);
+    const filter = await openFilter();
     void filter.lost.then((reason) => this.fail(reason));
+    const target = { width: size.width * TIMES, height: size.height * TIMES };
+    await filter.configure(size, { preset: this.options.preset, strength: 1, target });
     return filter;
   }
 

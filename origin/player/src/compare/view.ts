@@ -86,7 +86,7 @@ export class View {
     for (const side of [0, 1] as const) {
       const groups = new Map<string, HTMLOptionElement[]>();
       for (const choice of choices) {
-        const selected = choice === chosen[side];
+        const selected = choice.id === chosen[side].id;
         const group = groups.get(groupOf(choice)) ?? [];
         groups.set(groupOf(choice), [...group, new Option(choice.label, choice.id, selected, selected)]);
       }
