@@ -16,6 +16,7 @@ import Hls, {
   type LoaderConfiguration,
   type LoaderStats,
 } from "hls.js";
+import { forgiving, isSubtitle, retrying } from "./subtitle-loader";
 
 const NETWORK_WAIT_MS = 100;
 
@@ -27,6 +28,7 @@ export class PatientLoader extends BaseLoader {
     config: LoaderConfiguration,
     callbacks: LoaderCallbacks<FragmentLoaderContext>,
   ): void {
+    if (isSubtitle(context)) return super.load(context, retrying(config), forgiving(callbacks));
     super.load(context, config, {
       ...callbacks,
       onSuccess: (response, stats, loaded, details) => {

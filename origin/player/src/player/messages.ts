@@ -6,8 +6,15 @@ export const NO_MSE = "This browser has no Media Source Extensions, which this p
 
 const { ErrorDetails, ErrorTypes } = Hls;
 
+/** The subtitles part speaks of these. */
+export function isAboutSubtitles({ details, frag }: ErrorData): boolean {
+  if (details === ErrorDetails.SUBTITLE_LOAD_ERROR || details === ErrorDetails.SUBTITLE_TRACK_LOAD_TIMEOUT) return true;
+  return frag?.type === "subtitle";
+}
+
 /** Null where hls.js copes and a viewer need not know. */
 export function explain(data: ErrorData): string | null {
+  if (isAboutSubtitles(data)) return null;
   if (!data.fatal && data.details !== ErrorDetails.FRAG_LOAD_ERROR) return null;
   const status = data.response?.code;
   const reason = problemDetail(data.networkDetails);

@@ -45,6 +45,7 @@ async function fetchFont(url: string, signal: AbortSignal): Promise<Uint8Array<A
 
 interface Wish {
   time: number;
+  /** Whether the canvas must be drawn anew. */
   resized: boolean;
 }
 
@@ -56,12 +57,13 @@ export class AssRenderer {
   private constructor(
     private readonly jassub: JASSUB,
     private readonly canvas: HTMLCanvasElement,
-    private readonly storage: Size,
+    private storage: Size,
   ) {}
 
   /**
    * Puts a canvas into `place`, as large as it. `storage` is the size of the video that the script
-   * was written for: libass scales blurs and borders by it. Rejects if the script cannot be read.
+   * was written for, in the shape of `place`: libass scales blurs and borders by it. Rejects if the
+   * script cannot be read.
    */
   static async start(place: HTMLElement, script: Script, storage: Size): Promise<AssRenderer> {
     const { default: Jassub } = await import("jassub");
@@ -83,15 +85,25 @@ export class AssRenderer {
   }
 
   /** `time` is the script's, in seconds. A wish that comes while one is drawn replaces those waiting. */
-  draw(time: number, resized = false): void {
-    this.wish = { time, resized: resized || (this.wish?.resized ?? false) };
-    if (!this.drawing) void this.work();
+  draw(time: number): void {
+    this.ask({ time, resized: this.wish?.resized ?? false });
+  }
+
+  /** After any change of the canvas's size, or of the display's pixels. */
+  resize(time: number, storage: Size): void {
+    this.storage = storage;
+    this.ask({ time, resized: true });
   }
 
   destroy(): void {
     this.wish = null;
     this.canvas.remove();
     void this.jassub.destroy();
+  }
+
+  private ask(wish: Wish): void {
+    this.wish = wish;
+    if (!this.drawing) void this.work();
   }
 
   private async work(): Promise<void> {

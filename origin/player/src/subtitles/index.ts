@@ -1,8 +1,8 @@
 /** Subtitles, drawn above the picture at the display's resolution. */
 
-import type Hls from "hls.js";
+import Hls from "hls.js";
 import type { SubtitleRow } from "../api";
-import type { Part, Player } from "../types";
+import type { Part, Player, Size } from "../types";
 import { AssRenderer, fetchScript } from "./ass";
 import { StyleMenu } from "./menu";
 import { Screen } from "./screen";
@@ -30,6 +30,7 @@ export class Subtitles implements Part {
   private assRow: SubtitleRow | null = null;
   private assLoading = new AbortController();
   private hls: Hls | null = null;
+  private trackId: string | null = null;
   private unwatch = (): void => undefined;
 
   constructor(private readonly player: Player) {
@@ -86,7 +87,7 @@ export class Subtitles implements Part {
 
   private draw(mediaTime: number): void {
     const time = mediaTime - this.style.delaySeconds;
-    this.ass?.draw(time - (this.player.title?.ass_offset_seconds ?? 0));
+    this.ass?.draw(this.scriptTime(mediaTime));
     const cues = this.ass ? [] : cuesAt(currentTextTrack(this.player), time);
     if (!cues.length && this.sample) cues.push(this.sample);
     if (!this.screen.shows(cues)) this.screen.show(cues);
@@ -97,22 +98,37 @@ export class Subtitles implements Part {
     const picture = player.pictureBox;
     const below = player.layers.clientHeight - picture.bottom;
     this.screen.fit(picture, Math.max(0, this.floor.clientHeight - below), style);
-    const time = player.frameTime - style.delaySeconds - (player.title?.ass_offset_seconds ?? 0);
-    this.ass?.draw(time, true);
+    this.ass?.resize(this.scriptTime(player.frameTime), this.storageSize());
   };
 
+  /** The title's timeline may be the file's, shifted; scripts are as in the file. */
+  private scriptTime(mediaTime: number): number {
+    return mediaTime - this.style.delaySeconds - (this.player.title?.ass_offset_seconds ?? 0);
+  }
+
   private readonly refresh = (): void => {
-    if (this.player.hls !== this.hls) {
-      this.unwatch();
-      this.hls = this.player.hls;
-      this.unwatch = this.hls ? watchTroubles(this.hls, this.say) : () => undefined;
-    }
-    const row = this.player.subtitleTrack?.row ?? null;
+    const { hls, subtitleTrack } = this.player;
+    if (hls !== this.hls) this.listen(hls);
+    if (subtitleTrack && subtitleTrack.id !== this.trackId) this.say(null);
+    this.trackId = subtitleTrack?.id ?? null;
+    const row = subtitleTrack?.row ?? null;
     const wanted = this.style.asAuthored && row?.ass ? row : null;
-    if (wanted?.ass !== this.assRow?.ass) void this.startAss(wanted);
+    if (wanted !== this.assRow) void this.startAss(wanted);
     this.fit();
     this.tick();
   };
+
+  private listen(hls: Hls | null): void {
+    this.unwatch();
+    this.hls = hls;
+    // Cues may come while the video is paused.
+    hls?.on(Hls.Events.SUBTITLE_FRAG_PROCESSED, this.tick);
+    const unwatch = hls ? watchTroubles(this.player, hls, this.say) : null;
+    this.unwatch = () => {
+      hls?.off(Hls.Events.SUBTITLE_FRAG_PROCESSED, this.tick);
+      unwatch?.();
+    };
+  }
 
   private readonly say = (message: string | null): void => this.player.say(KEY, message);
 
@@ -120,7 +136,6 @@ export class Subtitles implements Part {
   private async startAss(row: SubtitleRow | null): Promise<void> {
     this.stopAss();
     this.assRow = row;
-    this.say(null);
     if (!row) return;
     const { signal } = this.assLoading;
     try {
@@ -148,10 +163,10 @@ export class Subtitles implements Part {
   }
 
   /** The source's, whichever variant plays, with square pixels. */
-  private storageSize(): { width: number; height: number } {
-    const { pictureBox, title, video } = this.player;
-    const height = title?.source?.height ?? video.videoHeight;
-    return { width: Math.round((height * pictureBox.width) / pictureBox.height), height };
+  private storageSize(): Size {
+    const { clientWidth, clientHeight } = this.screen.element;
+    const height = (this.player.title?.source?.height ?? this.player.video.videoHeight) || 1;
+    return { width: Math.round((height * clientWidth) / clientHeight) || 1, height };
   }
 
   private restyle(changed: Partial<SubtitleStyle>): void {

@@ -99,6 +99,7 @@ function cueElement(cue: VTTCue): HTMLElement {
   element.dataset.part = "cue";
   element.dir = "auto";
   if (cue.vertical) element.dataset.vertical = cue.vertical;
+  else element.toggleAttribute("data-free", cue.position === "auto");
   element.append(text);
   return element;
 }

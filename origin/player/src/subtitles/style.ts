@@ -59,6 +59,7 @@ export function complete(remembered: unknown): SubtitleStyle {
 export function apply(style: SubtitleStyle, element: HTMLElement): void {
   const { dataset } = element;
   dataset.edge = style.edge;
+  element.toggleAttribute("data-background", style.backgroundOpacity > 0);
   const alpha = `${Math.round(style.backgroundOpacity * 100)}%`;
   const set = (name: string, value: string): void => element.style.setProperty(name, value);
   set("--subtitle-color", style.color);
