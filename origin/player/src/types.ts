@@ -102,8 +102,13 @@ export interface Player {
   gpuMilliseconds?: (() => number | null) | null;
   /** Set by Compare while it plays two variants: the second of them. */
   second?: SecondPlayback | null;
-  /** Whether Compare covers the picture, so that a filter below it may rest. */
-  comparing?: boolean;
+  /** Set by Compare while it covers the picture, so that a filter below it may rest. */
+  comparing?: Comparing | null;
+}
+
+export interface Comparing {
+  /** Of the filters that run on its sides, for the last frame; null where none does. */
+  readonly gpuMilliseconds: number | null;
 }
 
 export interface SecondPlayback {

@@ -101,7 +101,6 @@ export class Compare implements Part {
     const settings = { ...LENS, ...player.recall<LensSettings>("compare-lens") };
     const magnifier = new Magnifier(view, settings, () => this.shown(), (changed) => player.remember("compare-lens", changed));
     this.button.setAttribute("aria-pressed", "true");
-    player.comparing = true;
     this.opened = { view, magnifier, choices: chosen, before, comparison: this.compare(view, chosen) };
     view.showChoices(this.choices(), chosen);
   }
@@ -112,7 +111,7 @@ export class Compare implements Part {
     this.opened = null;
     comparison.stop();
     view.destroy();
-    this.player.comparing = false;
+    this.player.comparing = null;
     this.player.chooseVariant(before?.id ?? null);
     this.button.setAttribute("aria-pressed", "false");
     this.player.say("compare", null);
@@ -121,7 +120,9 @@ export class Compare implements Part {
   private compare(view: View, choices: [Choice, Choice]): Comparison {
     this.beginning = true;
     try {
-      return new Comparison(this.player, view, choices, () => this.opened?.magnifier.draw());
+      const comparison = new Comparison(this.player, view, choices, () => this.opened?.magnifier.draw());
+      this.player.comparing = comparison;
+      return comparison;
     } finally {
       this.beginning = false;
     }

@@ -2,7 +2,7 @@
 
 import type { ErrorData } from "hls.js";
 import { explain } from "../player/messages";
-import type { Player, Variant } from "../types";
+import type { Comparing, Player, Variant } from "../types";
 import type { Choice } from "./choices";
 import { Filtering } from "./filtering";
 import { INSIDE_SECONDS, Lockstep } from "./lockstep";
@@ -14,7 +14,7 @@ import type { View } from "./view";
 const WORD_AFTER_MS = 400;
 const TICK_MS = 200;
 
-export class Comparison {
+export class Comparison implements Comparing {
   /** What is on the screen; its images are closed when the next pair comes. */
   pair: Pair | null = null;
   readonly second: Second | null;

@@ -34,7 +34,7 @@ export class Sampler {
   }
 
   take(): Sample {
-    const { video, hls, second } = this.player;
+    const { video, hls, second, comparing } = this.player;
     const quality = video.getVideoPlaybackQuality();
     const sample: Sample = {
       atMs: performance.now(),
@@ -44,7 +44,7 @@ export class Sampler {
       decoded: quality.totalVideoFrames,
       dropped: quality.droppedVideoFrames,
       frameRate: null,
-      gpuMilliseconds: this.player.gpuMilliseconds?.() ?? null,
+      gpuMilliseconds: comparing ? comparing.gpuMilliseconds : (this.player.gpuMilliseconds?.() ?? null),
       height: this.player.currentVariant?.height ?? null,
     };
     sample.frameRate = rate(this.samples.at(-1), sample);
