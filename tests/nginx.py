@@ -31,6 +31,7 @@ http {{
     location / {{
       {location}
     }}
+    {server}
   }}
 }}
 """
@@ -55,8 +56,44 @@ def caching_proxy(folder: Path, upstream: str, *, workers: int = 1) -> Iterator[
         yield url
 
 
+SENDING = """\
+    location /upscale-cache/ {{
+      internal;
+      alias {bodies}/;
+      etag off;
+      add_header Last-Modified "";
+      add_header ETag $upstream_http_etag;
+      add_header X-Cache $upstream_http_x_cache;
+      add_header Cache-Status $upstream_http_cache_status;
+      add_header Server-Timing $upstream_http_server_timing;
+      add_header X-Request-ID $upstream_http_x_request_id;
+      add_header X-Content-Type-Options nosniff;
+      add_header Access-Control-Allow-Origin *;
+      add_header Access-Control-Expose-Headers $upstream_http_access_control_expose_headers;
+      add_header Cross-Origin-Resource-Policy cross-origin;
+      add_header Timing-Allow-Origin *;
+    }}"""
+"""As README.md has it."""
+
+
 @contextmanager
-def _running(folder: Path, *, workers: int, http: str, location: str) -> Iterator[str]:
+def sending_proxy(folder: Path, upstream: str, bodies: Path, *, workers: int = 1) -> Iterator[str]:
+    """Sends cached bodies itself, from the folder that `upstream` (a base URL) keeps them in."""
+    address = upstream.removeprefix("http://")
+    http = f"upstream origin {{ server {address}; keepalive 32; }}"
+    location = """proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header X-Sendfile-Type X-Accel-Redirect;"""
+    server = SENDING.format(bodies=bodies)
+    with _running(folder, workers=workers, http=http, location=location, server=server) as url:
+        yield url
+
+
+@contextmanager
+def _running(
+    folder: Path, *, workers: int, http: str, location: str, server: str = ""
+) -> Iterator[str]:
     port = free_port()
     file = folder / "nginx.conf"
     file.write_text(
@@ -67,6 +104,7 @@ def _running(folder: Path, *, workers: int, http: str, location: str) -> Iterato
             http=http,
             port=port,
             location=location,
+            server=server,
         )
     )
     process = subprocess.Popen(

@@ -8,11 +8,8 @@ from pathlib import Path
 
 from origin.cache.bucket import BucketTier
 from origin.cache.disk import KEY, DiskTier
-from origin.cache.memory import DegradedShelf, MemoryTier
+from origin.cache.memory import MemoryTier
 from origin.cache.types import CachedObject, CacheStats, LocatedObject, TierStats
-
-_DEGRADED_SHARE = 1 / 8
-_DEGRADED_SECONDS = 60.0
 
 
 class Cache:
@@ -46,9 +43,7 @@ class Cache:
         """
         self._disk = DiskTier(directory, budget_bytes=budget_bytes, libraries=libraries or {})
         self._lock = threading.Lock()  # held for moments, so that an event loop may take it
-        degraded = int(ram_bytes * _DEGRADED_SHARE)
-        self._memory = MemoryTier(ram_bytes - degraded)
-        self._degraded = DegradedShelf(degraded, _DEGRADED_SECONDS)
+        self._memory = MemoryTier(ram_bytes)
         self._bucket = bucket
         self._misses = self._uncached = self._scrubbed = 0
 
@@ -124,23 +119,6 @@ class Cache:
             located = await asyncio.to_thread(self._disk.locate, key, verify=True)
         return located
 
-    def get_degraded(self, key: str) -> CachedObject | None:
-        """The stand-in for a body that is not there, if one was made lately; never blocks."""
-        with self._lock:
-            return self._degraded.get(key)
-
-    async def aput_degraded(self, key: str, body: bytes) -> CachedObject:
-        """Keep a stand-in in memory for a minute, or until the full body comes.
-
-        Returns:
-            What to serve: the full body if there is one by now, else the first stand-in.
-        """
-        if full := await self.aget(_checked(key)):
-            return full
-        made = await asyncio.to_thread(_made, key, body, 0.0, "")
-        with self._lock:
-            return self._degraded.put(made)
-
     def pin(self, groups: Iterable[str]) -> None:
         """Keep the bodies of these groups on the disk whatever else comes, and no others."""
         self._disk.pin(groups)
@@ -165,16 +143,13 @@ class Cache:
     def stats(self) -> CacheStats:
         """A snapshot."""
         with self._lock:
-            memory, degraded = self._memory, self._degraded
+            memory = self._memory
             tiers = {
                 "ram": TierStats(
                     objects=len(memory),
                     size_bytes=memory.size_bytes,
                     hits=memory.hits,
                     evicted=memory.evicted,
-                ),
-                "degraded": TierStats(
-                    objects=len(degraded), size_bytes=degraded.size_bytes, hits=degraded.hits
                 ),
             }
         tiers["disk"] = self._disk.stats()
@@ -204,7 +179,6 @@ class Cache:
 
     def _remember(self, found: CachedObject) -> CachedObject:
         with self._lock:
-            self._degraded.drop(found.key)
             return self._memory.put(found)
 
 

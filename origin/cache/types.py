@@ -46,7 +46,7 @@ class CacheStats:
     """A snapshot, and what went wrong since the cache was opened."""
 
     tiers: Mapping[str, TierStats]
-    """Of `ram`, `disk`, `degraded`, and `bucket` if there is one."""
+    """Of `ram`, `disk`, and `bucket` if there is one."""
     misses: int
     uncached: int
     """Bodies that the disk did not take."""
