@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 import sr
 from manifests.errors import ManifestError
-from manifests.ladder import RenditionSpec
+from manifests.ladder import IDENTITY, RenditionSpec
 from origin.cache import Cache, Pins, StateStore, open_bucket, publish, upkeep
 from origin.config import Config
 from origin.errors import ConfigError
@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 async def build(config: Config) -> AsyncIterator[web.Application]:
     """Yield an application with its workers running; on leaving, nothing of it is left behind."""
     specs, device = _usable(config)
+    ladder = _ladder(config.lighter_models)
     metrics = Metrics()
     cache = await asyncio.to_thread(_open_cache, config)
     state = StateStore(config.cache / "state")
@@ -40,6 +41,7 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
         config=config,
         device=device,
         specs=specs,
+        ladder=ladder,
         cache=cache,
         state=state,
         pins=pins,
@@ -86,6 +88,8 @@ def _worker_pool(config: Config, metrics: Metrics) -> WorkerPool:
         metrics,
         upscale_workers=config.upscale_workers,
         package_workers=config.package_workers,
+        express_workers=config.express_workers,
+        margin_seconds=config.deadline_margin_seconds,
         grace_seconds=config.orphan_grace_seconds,
     )
 
@@ -98,6 +102,18 @@ def _usable(config: Config) -> tuple[list[RenditionSpec], str]:
         return specs, sr.resolve_device(config.device)
     except sr.UpscalerError as error:
         raise ConfigError(str(error)) from error
+
+
+def _ladder(models: Sequence[str]) -> dict[str, str]:
+    """Digest by name of the models that may stand in for others."""
+    known = {info.name for info in sr.list_models()} - {IDENTITY}
+    for name in models:
+        if name not in known:
+            raise ConfigError(f"lighter_models: no such model: {name}", source="lighter_models")
+    try:
+        return {name: sr.model_digest(name) for name in models}
+    except sr.UpscalerError as error:
+        raise ConfigError(f"lighter_models: {error}", source="lighter_models") from error
 
 
 def _spec(text: str) -> RenditionSpec:

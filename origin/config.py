@@ -36,6 +36,12 @@ def _threads_per_worker() -> int:
     return max(1, _available_threads() // _upscale_workers())
 
 
+def _models(value: object, base: Path) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _UnexpectedError("a list of names of models, or an empty one")
+    return tuple(_text(name, base) for name in value)
+
+
 def _lookahead_segments() -> int:
     return max(2, _upscale_workers())
 
@@ -219,6 +225,18 @@ class Config:
     package_workers: int = 1
     lookahead_segments: int = field(default_factory=_lookahead_segments)
     """How many segments after the one asked for are made ahead."""
+    warm_first_segments: int = 0
+    """How many of a variant are made as soon as its playlist is asked for."""
+    express_workers: int = 1
+    """Spare processes for segments that players wait for; others are paused meanwhile."""
+    lighter_models: tuple[str, ...] = ("anime4k-m", "lanczos")
+    """What may stand in for a model when a player's deadline can't be met; none: nothing may."""
+    deadline_margin_seconds: float = 0.5
+    """How long before a player's deadline a body should be ready."""
+    startup_patience_seconds: float = 3.0
+    """How long a player that shows nothing yet may wait for the model that it asked for."""
+    player_patience_seconds: float = 8.0
+    """When players give up: what even the lightest model can't make by then is refused."""
     orphan_grace_seconds: float = 30.0
     hang_seconds: float = 60.0
     """A worker that reports nothing for this long is killed."""
@@ -249,6 +267,12 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "upscale_workers": _integer(1, 64),
     "package_workers": _integer(1, 64),
     "lookahead_segments": _integer(0, 100),
+    "warm_first_segments": _integer(0, 100),
+    "express_workers": _integer(0, 64),
+    "lighter_models": _models,
+    "deadline_margin_seconds": _seconds,
+    "startup_patience_seconds": _seconds,
+    "player_patience_seconds": _seconds,
     "orphan_grace_seconds": _seconds,
     "hang_seconds": _seconds,
     "startup_seconds": _seconds,

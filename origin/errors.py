@@ -48,3 +48,9 @@ class ProductionError(OriginError):
 
 class UnavailableError(OriginError):
     """Not now: draining, or overloaded."""
+
+    def __init__(
+        self, detail: str, *, source: str | None = None, retry_after_seconds: int = 2
+    ) -> None:
+        super().__init__(detail, source=source)
+        self.retry_after_seconds = retry_after_seconds

@@ -106,6 +106,11 @@ def server_timing(stages: dict[str, float]) -> str:
 
 
 def cache_status(result: str) -> str:
-    """Format RFC 9211's Cache-Status for `hit`, `miss` or `coalesced`."""
-    detail = {"hit": "hit", "coalesced": "fwd=uri-miss; collapsed"}.get(result, "fwd=uri-miss")
+    """Format RFC 9211's Cache-Status for `hit`, `miss`, `coalesced` or `degraded`."""
+    details = {
+        "hit": "hit",
+        "coalesced": "fwd=uri-miss; collapsed",
+        "degraded": "fwd=uri-miss; detail=degraded",
+    }
+    detail = details.get(result, "fwd=uri-miss")
     return f"upscale-origin; {detail}"

@@ -11,13 +11,21 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 import sr
-from origin import errors
+from origin import cmcd, errors
 from origin.headers import cache_status, is_background, server_timing
 from origin.pages import add_pages
 from origin.responses import FileOnDisk, body_response, problem, reference_response, text_response
 from origin.scheduler import Klass
 from origin.service import Service
-from origin.service.answers import PLAYLIST_TYPE, Answer, FileAnswer, PlaylistAnswer, ProducedAnswer
+from origin.service.answers import (
+    PLAYLIST_TYPE,
+    Answer,
+    CacheResult,
+    FileAnswer,
+    PlaylistAnswer,
+    ProducedAnswer,
+)
+from origin.service.playing import Viewer
 from origin.telemetry import CONTENT_TYPE, Metrics, accept_request_id, log, request_id
 
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
@@ -28,6 +36,7 @@ _RESULT: web.RequestKey[str] = web.RequestKey("result", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
+_DEGRADED_CACHE = "public, max-age=5"
 _PLAYLIST_CACHE = "public, max-age=5"
 _FILE_CACHE = "public, max-age=3600"
 _EXPOSED = (
@@ -125,9 +134,14 @@ async def _media(request: web.Request) -> web.StreamResponse:
 
 async def _ask(request: web.Request, path: str, klass: Klass) -> Answer:
     service = request.app[SERVICE]
-    if _front_sends_files(request):
-        return await service.answer(path, klass, by_reference=True)
-    return await service.answer(path, klass)
+    said = [request.headers[name] for name in cmcd.HEADERS if name in request.headers]
+    viewer = Viewer(
+        address=request.remote or "",
+        cmcd=cmcd.parse(request.rel_url.query.get("CMCD"), said),
+        takes_any=hdrs.RANGE not in request.headers,
+    )
+    by_reference = _front_sends_files(request)
+    return await service.answer(path, klass, viewer=viewer, by_reference=by_reference)
 
 
 def _front_sends_files(request: web.Request) -> bool:
@@ -146,9 +160,10 @@ def _result(answer: Answer) -> str:
 
 
 def _produced_response(request: web.Request, answer: ProducedAnswer) -> web.Response:
+    is_degraded = answer.cache_result is CacheResult.DEGRADED
     headers = {
         hdrs.CONTENT_TYPE: answer.content_type,
-        hdrs.CACHE_CONTROL: _IMMUTABLE,
+        hdrs.CACHE_CONTROL: _DEGRADED_CACHE if is_degraded else _IMMUTABLE,
         hdrs.ETAG: f'"{answer.etag}"',
         "X-Cache": answer.cache_result.value,
         "Cache-Status": cache_status(answer.cache_result.value),
@@ -167,7 +182,10 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except errors.OriginError as error:
         status = _STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
-        return problem(status, error.detail, source=error.source)
+        response = problem(status, error.detail, source=error.source)
+        if isinstance(error, errors.UnavailableError):
+            response.headers[hdrs.RETRY_AFTER] = str(error.retry_after_seconds)
+        return response
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise

@@ -15,6 +15,8 @@ class CacheResult(StrEnum):
     HIT = "hit"
     MISS = "miss"
     COALESCED = "coalesced"
+    DEGRADED = "degraded"
+    """A lighter model made it, for now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

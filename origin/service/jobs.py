@@ -1,9 +1,12 @@
 """From a path's parts to the job that makes its body. Pure."""
 
 import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
-from manifests.ladder import PIPELINE_VERSION
+import sr
+from manifests.ladder import IDENTITY, PIPELINE_VERSION
 from manifests.urls import SOURCE_TRACK, Extension
 from origin.errors import BrokenSourceError, NotFoundError
 from origin.media.types import (
@@ -109,6 +112,35 @@ def _package_audio(title: FileTitle, track_id: str, index: int) -> PackageAudio:
         span_index=index,
         offset_seconds=title.facts.offset_seconds,
         sequence_number=index + 1,
+    )
+
+
+def durations(title: Title) -> tuple[float, ...]:
+    """Seconds of each video segment."""
+    if isinstance(title, HlsTitle):
+        return tuple(float(segment.duration) for segment in title.source.media.segments)
+    base = title.facts.video.time_base
+    return tuple(float((span.end_pts - span.first_pts) * base) for span in title.facts.spans)
+
+
+def lighter_jobs(job: object, ladder: Mapping[str, str]) -> tuple[ProduceSegment, ...]:
+    """The same segment by lighter models, the heaviest first.
+
+    Only the model differs: sizes and encoder settings are the plan's, so that parameter sets are
+    those of the init segment and timestamps those of the source.
+
+    Args:
+        job: Only segments of upscaled variants have any.
+        ladder: Digest by name of the models to choose from.
+    """
+    if not isinstance(job, ProduceSegment) or job.plan.model == IDENTITY:
+        return ()
+    costs = {info.name: info.kmac_per_pixel for info in sr.list_models()}
+    own = costs.get(job.plan.model, math.inf)
+    lighter = sorted((name for name in ladder if costs[name] < own), key=costs.__getitem__)
+    return tuple(
+        replace(job, plan=replace(job.plan, model=name, model_digest=ladder[name]))
+        for name in reversed(lighter)
     )
 
 

@@ -3,19 +3,26 @@
 import asyncio
 import hashlib
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from origin.cache import Cache, CachedObject
-from origin.errors import NotFoundError, OriginError
-from origin.media.types import BodyJob
+from origin.errors import NotFoundError, OriginError, UnavailableError
+from origin.media.types import BodyJob, Produced, ProduceSegment
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult, ProducedAnswer
+from origin.service.substitutes import Substitutes
 from origin.singleflight import Role, SingleFlight
 from origin.telemetry import Metrics
+from origin.worker.lanes import Lane
 from origin.worker.pool import WorkerPool
+from origin.worker.tickets import Ladder
 
+SUBSTITUTES_BYTES = 64 * 2**20
+_MOST_REMAKES = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -30,6 +37,24 @@ class Item:
     """Raises what is wrong with the path or the source."""
     is_current: Callable[[], bool]
     """Whether the source is still the one that the key speaks of; blocks."""
+    lighter: Callable[[BodyJob], Sequence[ProduceSegment]] = lambda job: ()
+    """What may stand in for the job when time is short, the lightest last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """How somebody asks for a body."""
+
+    klass: Klass = Klass.BLOCKING
+    """How urgent it is, if it has to be made."""
+    deadline: float = math.inf
+    """In the loop's time."""
+    is_firm: bool = False
+    """The deadline is a player's own: what a lighter model makes in time is better than waiting."""
+    may_return: bool = True
+    """Who leaves may come back for it."""
+    by_reference: bool = False
+    """Where the body lies will do, if it is on the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,27 +68,34 @@ class _Made:
 class Production:
     """Makes bodies in the workers and keeps them. One event loop owns it."""
 
-    def __init__(self, *, cache: Cache, pool: WorkerPool, metrics: Metrics) -> None:
+    def __init__(
+        self, *, cache: Cache, pool: WorkerPool, metrics: Metrics, patience_seconds: float = 8.0
+    ) -> None:
+        """Set up.
+
+        Args:
+            cache: Where bodies are kept.
+            pool: Who makes them.
+            metrics: What is counted.
+            patience_seconds: After which players give up: what can't be there by then is refused.
+        """
         self._cache = cache
         self._pool = pool
         self._metrics = metrics
+        self._patience_seconds = patience_seconds
         self._flights: SingleFlight[_Made] = SingleFlight()
-        self._ahead: set[asyncio.Task[None]] = set()
+        self._substitutes = Substitutes(SUBSTITUTES_BYTES)
+        self._remakes: dict[str, asyncio.Task[None]] = {}
 
-    async def get(
-        self, item: Item, klass: Klass = Klass.BLOCKING, *, by_reference: bool = False
-    ) -> ProducedAnswer:
+    async def get(self, item: Item, call: Call | None = None) -> ProducedAnswer:
         """The body, by default for a player that waits.
-
-        Args:
-            item: What is asked for.
-            klass: How urgent it is, if it has to be made.
-            by_reference: Where it lies will do, if it is on the disk.
 
         Raises:
             OriginError: It cannot be made; nothing is cached.
+            UnavailableError: A player asks, and would have given up before it is there.
         """
-        if by_reference and (located := await self._cache.alocate(item.key)):
+        call = call or Call()
+        if call.by_reference and (located := await self._cache.alocate(item.key)):
             self._metrics.segment(CacheResult.HIT.value)
             return ProducedAnswer(
                 body=b"",
@@ -75,33 +107,89 @@ class Production:
         cached = await self._cache.aget(item.key)
         if cached is not None:
             return self._answer(item, _Made(cached=cached), CacheResult.HIT)
-        made, role = await self._make(item, klass)
-        result = CacheResult.MISS if role is Role.LEADER else CacheResult.COALESCED
-        return self._answer(item, made, CacheResult.HIT if made.found else result)
+        if call.is_firm:
+            return await self._in_time(item, call)
+        return self._made_answer(item, *await self._make(item, call))
 
-    def look_ahead(self, items: Iterable[Item]) -> None:
-        """Have bodies made that a player will probably ask for, below all that anyone waits for."""
-        for item in items:
-            if not self._cache.contains(item.key) and item.key not in self._flights:
-                task = asyncio.create_task(self._prefetch(item))
-                self._ahead.add(task)
-                task.add_done_callback(self._ahead.discard)
+    def holds(self, item: Item) -> bool:
+        """Whether the body is cached."""
+        return self._cache.contains(item.key)
+
+    async def prepare(self, item: Item, call: Call) -> None:
+        """Have a body made that nobody asked for yet; a failure is for those who do to hear."""
+        try:
+            await self._make(item, call)
+        except OriginError as error:
+            _log.info("%s was not made ahead: %s", item.key, error.detail)
 
     async def close(self) -> None:
         """Give up what nobody waits for any more."""
-        for task in self._ahead:
+        for task in list(self._remakes.values()):
             task.cancel()
         await self._flights.close()
 
-    async def _prefetch(self, item: Item) -> None:
-        try:
-            await self._make(item, Klass.LOOKAHEAD)
-        except OriginError as error:
-            _log.info("lookahead of %s failed: %s", item.key, error.detail)
-
-    async def _make(self, item: Item, klass: Klass) -> tuple[_Made, Role]:
-        with self._pool.waiting(item.key, klass):
+    async def _make(self, item: Item, call: Call) -> tuple[_Made, Role]:
+        with self._pool.waiting(
+            item.key, call.klass, call.deadline, firm=call.is_firm, may_return=call.may_return
+        ):
             return await self._flights.do(item.key, lambda: self._run(item))
+
+    async def _in_time(self, item: Item, call: Call) -> ProducedAnswer:
+        """The full body by the deadline, else one by a lighter model, else a refusal."""
+        job = item.job()
+        costs = self._pool.costs(job, item.lighter(job))
+        early = self._substitutes.get(item.key)
+        is_late = self._pool.forecast(Lane.UPSCALE, costs[0], call.deadline) > call.deadline
+        if early is not None and is_late:
+            answer = await self._stand_in(item, early)
+        else:
+            self._refuse_if_hopeless(item, costs[-1], call)
+            answer = await self._first(item, call)
+        is_met = asyncio.get_running_loop().time() <= call.deadline
+        self._metrics.deadline("met" if is_met else "missed")
+        return answer
+
+    def _refuse_if_hopeless(self, item: Item, least: float, call: Call) -> None:
+        if item.key in self._flights:
+            return
+        now = asyncio.get_running_loop().time()
+        wait = self._pool.forecast(Lane.UPSCALE, least, call.deadline) - now
+        if wait > self._patience_seconds:
+            self._metrics.deadline("refused")
+            after = math.ceil(wait - self._patience_seconds)
+            raise UnavailableError(
+                f"overloaded: even a lighter model would take {wait:.0f} s",
+                retry_after_seconds=max(1, min(30, after)),
+            )
+
+    async def _first(self, item: Item, call: Call) -> ProducedAnswer:
+        """Whichever body is there first."""
+        making = asyncio.create_task(self._make(item, call))
+        try:
+            with self._substitutes.waiting(item.key) as substitute:
+                await asyncio.wait((making, substitute), return_when=asyncio.FIRST_COMPLETED)
+                if making.done():
+                    return self._made_answer(item, *making.result())
+                self._remake(item)
+                return await self._stand_in(item, substitute.result())
+        finally:
+            making.cancel()
+            making.add_done_callback(_retrieve)
+
+    async def _stand_in(self, item: Item, made: CachedObject) -> ProducedAnswer:
+        if not await asyncio.to_thread(item.is_current):
+            raise _changed()
+        self._remake(item)
+        return self._answer(item, _Made(cached=made), CacheResult.DEGRADED)
+
+    def _remake(self, item: Item) -> None:
+        """See to it that the full body is made when there is time."""
+        if item.key in self._remakes or len(self._remakes) >= _MOST_REMAKES:
+            return
+        now = asyncio.get_running_loop().time()
+        call = Call(klass=Klass.WARM, deadline=now, may_return=False)
+        task = self._remakes[item.key] = asyncio.create_task(self.prepare(item, call))
+        task.add_done_callback(lambda _: self._remakes.pop(item.key, None))
 
     async def _run(self, item: Item) -> _Made:
         cached = await self._cache.aget(item.key)
@@ -109,14 +197,37 @@ class Production:
             return _Made(cached=cached, found=True)
         asked = time.monotonic()
         queued: list[float] = []
+        job = item.job()
         produced = await self._pool.run(
-            item.job(), key=item.key, on_start=lambda: queued.append(time.monotonic() - asked)
+            job,
+            key=item.key,
+            on_start=lambda: queued.append(time.monotonic() - asked),
+            ladder=self._ladder(item, job),
         )
         if not await asyncio.to_thread(item.is_current):
-            raise NotFoundError("the source has changed: fetch its playlists again")
+            raise _changed()
         stages = {"queue": queued[-1], **produced.stages}
         self._metrics.stages(stages)
-        return _Made(cached=await self._cache.aput(item.key, produced.body), stages=stages)
+        kept = await self._cache.aput(item.key, produced.body)
+        self._substitutes.drop(item.key)
+        return _Made(cached=kept, stages=stages)
+
+    def _ladder(self, item: Item, job: BodyJob) -> Ladder:
+        def deliver(produced: Produced, model: str) -> None:
+            self._metrics.degraded(model)
+            self._metrics.stages(produced.stages)
+            sha256 = hashlib.sha256(produced.body).hexdigest()
+            self._substitutes.put(CachedObject(key=item.key, body=produced.body, sha256=sha256))
+
+        return Ladder(
+            lighter=item.lighter(job),
+            deliver=deliver,
+            reuse=lambda: self._substitutes.reuse(item.key),
+        )
+
+    def _made_answer(self, item: Item, made: _Made, role: Role) -> ProducedAnswer:
+        result = CacheResult.MISS if role is Role.LEADER else CacheResult.COALESCED
+        return self._answer(item, made, CacheResult.HIT if made.found else result)
 
     def _answer(self, item: Item, made: _Made, result: CacheResult) -> ProducedAnswer:
         self._metrics.segment(result.value)
@@ -127,6 +238,16 @@ class Production:
             cache_result=result,
             stages=made.stages,
         )
+
+
+def _changed() -> NotFoundError:
+    return NotFoundError("the source has changed: fetch its playlists again")
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Hear a failure that nobody waits for."""
+    if not task.cancelled():
+        task.exception()
 
 
 def cache_key(digest: str, name: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -31,16 +32,31 @@ from origin.service.answers import (
 )
 from origin.service.capability import Capability
 from origin.service.catalogue import Catalogue
+from origin.service.playing import Playing, Stream, Viewer, next_index
 from origin.service.prepare import Preparer
-from origin.service.production import Item, Production, cache_key
+from origin.service.production import Call, Item, Production, cache_key
 from origin.service.titles import FileTitle, Offer, Title, find_offer
 from origin.service.warmth import Warmth
 from origin.sources import SERVED_TYPES, DirectoryLibrary
 from origin.telemetry import Metrics
+from origin.viewers import Patience, Viewers
 from origin.worker.pool import WorkerPool
 
 _SEGMENT_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment"}
 _INIT_TYPE = "video/mp4"
+_NOBODY = Viewer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How something produced is asked for."""
+
+    raw_path: str
+    klass: Klass
+    viewer: Viewer
+    by_reference: bool
+
+
 _READ_AGAIN_SECONDS = 10.0
 """What it costs, roughly, to read a film again for its subtitles, which a cache thus keeps."""
 
@@ -54,6 +70,7 @@ class Service:
         config: Config,
         device: str,
         specs: Sequence[RenditionSpec],
+        ladder: Mapping[str, str],
         cache: Cache,
         state: StateStore,
         pins: Pins,
@@ -63,8 +80,24 @@ class Service:
         self._device = device
         self._pool = pool
         self._threads = config.threads
-        self._lookahead = config.lookahead_segments
-        self._production = Production(cache=cache, pool=pool, metrics=metrics)
+        self._warm_first = config.warm_first_segments
+        self._ladder = ladder
+        self._production = Production(
+            cache=cache,
+            pool=pool,
+            metrics=metrics,
+            patience_seconds=config.player_patience_seconds,
+        )
+        patience = Patience(
+            startup_seconds=config.startup_patience_seconds,
+            unknown_seconds=config.player_patience_seconds,
+        )
+        self._playing = Playing(
+            production=self._production,
+            pool=pool,
+            viewers=Viewers(patience),
+            most_ahead=config.lookahead_segments,
+        )
         capability = Capability(pool=pool, state=state, device=self._device, threads=self._threads)
         libraries = [DirectoryLibrary(name, path) for name, path in config.libraries.items()]
         preparer = Preparer(
@@ -91,6 +124,7 @@ class Service:
             self._preparing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._preparing
+        self._playing.close()
         await self._production.close()
         await self._catalogue.close()
 
@@ -107,13 +141,19 @@ class Service:
         return await self._catalogue.summaries()
 
     async def answer(
-        self, raw_path: str, klass: Klass = Klass.BLOCKING, *, by_reference: bool = False
+        self,
+        raw_path: str,
+        klass: Klass = Klass.BLOCKING,
+        *,
+        viewer: Viewer = _NOBODY,
+        by_reference: bool = False,
     ) -> Answer:
         """What a path stands for.
 
         Args:
             raw_path: Percent-encoded, without query.
             klass: How urgent it is, if it has to be made.
+            viewer: Who asks.
             by_reference: Where a segment lies will do, if it is cached.
 
         Raises:
@@ -121,14 +161,18 @@ class Service:
         """
         route = match(raw_path)
         if route is not None and await self._catalogue.candidate(route.title_path) is not None:
-            return await self._produced(route, klass, by_reference=by_reference)
+            asking = Asking(
+                raw_path=raw_path, klass=klass, viewer=viewer, by_reference=by_reference
+            )
+            return await self._produced(route, asking)
         path = decode_path(raw_path)
         name, _, inside = (path or "").partition("/")
         if not inside:
             raise NotFoundError(f"nothing is served at {raw_path}")
         return await self._library_path(name, inside)
 
-    async def _produced(self, route: Route, klass: Klass, *, by_reference: bool) -> Answer:
+    async def _produced(self, route: Route, asking: Asking) -> Answer:
+        klass = asking.klass
         title = await self._catalogue.title(route.title_path)
         if route.kind == "multivariant":
             return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))
@@ -139,11 +183,13 @@ class Service:
         assert route.track_id is not None
         digest = jobs.track_digest(title, route.track_id)
         if route.kind == "playlist":
+            if find_offer(title, route.track_id) is not None:
+                self._playing.warm(self._stream(title, route.track_id, digest), self._warm_first)
             return PlaylistAnswer(text=playlists.media(title, route.track_id, digest))
         _check_digest(route, digest)
         if route.kind == "init":
             return await self._init(title, route.track_id, digest)
-        return await self._segment(title, route, digest, klass, by_reference=by_reference)
+        return await self._segment(title, route, digest, asking)
 
     async def _still(self, title: Title, route: Route, klass: Klass) -> ProducedAnswer:
         digest = stills.digest(title)
@@ -157,14 +203,14 @@ class Service:
             job=lambda: stills.job(title, name),
             is_current=title.snapshot.is_current,
         )
-        return await self._production.get(item, max(klass, Klass.LOOKAHEAD))
+        return await self._production.get(item, Call(klass=max(klass, Klass.LOOKAHEAD)))
 
     async def _subtitles(self, title: Title, route: Route, klass: Klass) -> Answer:
         digest = subtitles.digest(title, route.track_id or "")
         if route.kind == "playlist" and isinstance(title, FileTitle):
             return PlaylistAnswer(text=playlists.subtitles_media(title, digest))
         _check_digest(route, digest)
-        answer = await self._production.get(subtitles.item(title, route), klass)
+        answer = await self._production.get(subtitles.item(title, route), Call(klass=klass))
         return subtitles.part(answer, route)
 
     async def _init(self, title: Title, track_id: str, digest: str) -> ProducedAnswer:
@@ -182,32 +228,44 @@ class Service:
         return await self._production.get(item)
 
     async def _segment(
-        self, title: Title, route: Route, digest: str, klass: Klass, *, by_reference: bool
+        self, title: Title, route: Route, digest: str, asking: Asking
     ) -> ProducedAnswer:
         assert route.track_id is not None
         assert route.index is not None
         if route.extension != jobs.extension(title, route.track_id):
             raise NotFoundError(f"the segments of {route.track_id} do not end in {route.extension}")
-        item = self._item(title, route.track_id, digest, route.index)
-        answer = await self._production.get(item, klass, by_reference=by_reference)
-        if klass is Klass.BLOCKING and find_offer(title, route.track_id) is not None:
-            following = range(route.index + 1, route.index + 1 + self._lookahead)
-            count = jobs.segment_count(title)
-            self._production.look_ahead(
-                self._item(title, route.track_id, digest, index)
-                for index in following
-                if index < count
-            )
-        return answer
+        stream = self._stream(title, route.track_id, digest)
+        if asking.klass is not Klass.BLOCKING:
+            call = Call(klass=asking.klass, by_reference=asking.by_reference)
+            return await self._production.get(stream.item(route.index), call)
+        return await self._playing.get(
+            stream,
+            route.index,
+            asking.viewer,
+            next_index=next_index(route, asking.raw_path, asking.viewer.cmcd),
+            by_reference=asking.by_reference,
+        )
 
-    def _item(self, title: Title, track_id: str, digest: str, index: int) -> Item:
-        return Item(
-            key=cache_key(digest, str(index)),
-            content_type=_SEGMENT_TYPES[jobs.extension(title, track_id)],
-            job=lambda: jobs.segment_job(
-                title, track_id, index, device=self._device, threads=self._threads
-            ),
-            is_current=title.snapshot.is_current,
+    def _stream(self, title: Title, track_id: str, digest: str) -> Stream:
+        extension = jobs.extension(title, track_id)
+
+        def item(index: int) -> Item:
+            return Item(
+                key=cache_key(digest, str(index)),
+                content_type=_SEGMENT_TYPES[extension],
+                job=lambda: jobs.segment_job(
+                    title, track_id, index, device=self._device, threads=self._threads
+                ),
+                is_current=title.snapshot.is_current,
+                lighter=lambda job: jobs.lighter_jobs(job, self._ladder),
+            )
+
+        return Stream(
+            title=f"{title.title_path} {title.snapshot.identity}",
+            kind=track_id if track_id.startswith("audio-") else "video",
+            durations=lambda: jobs.durations(title),
+            item=item,
+            is_upscaled=find_offer(title, track_id) is not None,
         )
 
     async def _library_path(self, name: str, path: str) -> Answer:

@@ -1,6 +1,7 @@
 """A job on its way through the pool."""
 
 import asyncio
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ def kind_of(job: ProduceSegment) -> Kind:
     return Kind(model=plan.model, width=plan.width, height=plan.height, kmac=_kmac(plan.model))
 
 
+@functools.lru_cache(maxsize=256)
 def _kmac(model: str) -> float:
     return next((info.kmac_per_pixel for info in sr.list_models() if info.name == model), math.inf)
 

@@ -3,7 +3,7 @@ answers jobs in this process."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -150,9 +150,21 @@ class FakePool:
             self.running.discard(key)
 
     @contextlib.contextmanager
-    def waiting(self, key: str, klass: Klass) -> Iterator[None]:
+    def waiting(self, key: str, klass: Klass, *_: object, **options: object) -> Iterator[None]:
         self.waited.append((key, klass))
         yield
+
+    def costs(self, job: object, lighter: Sequence[object] = ()) -> tuple[float, ...]:
+        return (0.0,) * (1 + len(lighter))
+
+    def forecast(self, lane: object, cost: float, deadline: float) -> float:
+        return cost
+
+    def load_seconds(self, lane: object) -> float:
+        return 0.0
+
+    def slots(self, lane: object) -> int:
+        return 1
 
     def of(self, kind: type) -> list[Any]:
         return [job for job in self.jobs if isinstance(job, kind)]

@@ -22,7 +22,7 @@ ANCESTORS = ("'self'", "https://example.org")
 class NoTitles:
     """What is no part of the player is asked for here."""
 
-    async def answer(self, path: str, klass: object) -> None:
+    async def answer(self, path: str, klass: object, **_: object) -> None:
         raise NotFoundError(f"nothing is served at {path}")
 
 

@@ -7,9 +7,11 @@ from origin.cache import Cache
 from origin.errors import BrokenSourceError, NotFoundError
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult
-from origin.service.production import Item, Production, cache_key
+from origin.service.production import Call, Item, Production, cache_key
 from origin.telemetry import Metrics
 from tests.origin.made_up import FakePool, until
+
+AHEAD = Call(klass=Klass.LOOKAHEAD)
 
 
 @pytest.fixture
@@ -73,29 +75,26 @@ async def test_what_was_made_from_a_source_that_changed_meanwhile_is_dropped(pro
 
 async def test_lookahead_ranks_below_players_and_joins_them(production, pool):
     pool.gate.clear()
-    production.look_ahead(item(number) for number in (1, 2))
+    ahead = [asyncio.create_task(production.prepare(item(n), AHEAD)) for n in (1, 2)]
     await asyncio.sleep(0)
     waiting = asyncio.create_task(production.get(item(2)))
     await until(lambda: (item(2).key, Klass.BLOCKING) in pool.waited)
     pool.gate.set()
     assert (await waiting).cache_result is CacheResult.COALESCED
+    await asyncio.gather(*ahead)
     assert [klass for _, klass in pool.waited] == [*[Klass.LOOKAHEAD] * 2, Klass.BLOCKING]
     assert sorted(pool.jobs) == [1, 2]
 
 
 async def test_warming_ranks_as_it_asks_to(production, pool):
-    await production.get(item(), Klass.WARM)
+    await production.get(item(), Call(klass=Klass.WARM))
     assert pool.waited == [(item().key, Klass.WARM)]
 
 
-async def test_lookahead_leaves_out_what_is_cached_and_survives_failures(production, pool):
-    await production.get(item(1))
+async def test_what_fails_ahead_fails_quietly(production, pool):
     pool.before = partial(_raise, BrokenSourceError("cut off"))
-    production.look_ahead(item(number) for number in (1, 2))
-    await until(lambda: 2 in pool.jobs)
-    pool.before = lambda job: None
-    await until(lambda: not production._ahead)
-    assert pool.jobs == [1, 2]
+    await production.prepare(item(), AHEAD)
+    assert not production.holds(item())
 
 
 def _raise(error: Exception, _: object) -> None:

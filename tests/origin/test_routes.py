@@ -10,6 +10,7 @@ from origin import errors
 from origin.routes import METRICS, SERVICE, add_routes
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult, FileAnswer, PlaylistAnswer, ProducedAnswer
+from origin.service.playing import Viewer
 from origin.telemetry import Metrics
 
 TEXT = "#EXTM3U\n" + "#EXTINF:4,\nx.ts\n" * 20
@@ -37,6 +38,7 @@ class FakeService:
             },
         }
         self.classes: list[Klass] = []
+        self.viewers: list[Viewer] = []
         self.failures = {
             "lib/missing": errors.NotFoundError("none", source="x"),
             "lib/broken": errors.BrokenSourceError("cut off", source="x"),
@@ -46,8 +48,9 @@ class FakeService:
             "lib/bug": ZeroDivisionError("a bug"),
         }
 
-    async def answer(self, path: str, klass: Klass):
+    async def answer(self, path: str, klass: Klass, *, viewer: Viewer, by_reference: bool):
         self.classes.append(klass)
+        self.viewers.append(viewer)
         if path in self.failures:
             raise self.failures[path]
         return self.answers[path]
