@@ -9,7 +9,8 @@
 import type { FragmentLoaderContext, LoaderCallbacks, LoaderConfiguration, RetryConfig } from "hls.js";
 
 const AGAIN: RetryConfig = { maxNumRetry: 2, retryDelayMs: 1_000, maxRetryDelayMs: 4_000 };
-const EMPTY = "WEBVTT\n\nNOTE Not fetched: ";
+const EMPTY = "WEBVTT\n\nNOTE Not shown: ";
+const BOXES = ["ftyp", "styp", "sidx", "moof", "emsg", "prft"];
 
 type Callbacks = LoaderCallbacks<FragmentLoaderContext>;
 
@@ -22,18 +23,31 @@ export function retrying(config: LoaderConfiguration): LoaderConfiguration {
 }
 
 export function forgiving(callbacks: Callbacks): Callbacks {
+  const { onSuccess } = callbacks;
   return {
     ...callbacks,
+    onSuccess: (response, stats, context, details) => {
+      const broken = response.data instanceof ArrayBuffer && !isReadable(response.data, context);
+      onSuccess(broken ? { ...response, data: empty("it is not WebVTT") } : response, stats, context, details);
+    },
     onError: ({ code }, context, details, stats) => {
-      const data = new TextEncoder().encode(`${EMPTY}HTTP ${code}\n`).buffer;
-      stats.loaded = stats.total = data.byteLength;
-      callbacks.onSuccess({ url: context.url, data, code }, stats, context, details);
+      onSuccess({ url: context.url, data: empty(`HTTP ${code}`), code }, stats, context, details);
     },
     onTimeout: (stats, context, details) => {
-      const data = new TextEncoder().encode(`${EMPTY}too slow\n`).buffer;
-      callbacks.onSuccess({ url: context.url, data }, stats, context, details);
+      onSuccess({ url: context.url, data: empty("it took too long") }, stats, context, details);
     },
   };
+}
+
+function empty(reason: string): ArrayBuffer {
+  return new TextEncoder().encode(`${EMPTY}${reason}\n`).buffer;
+}
+
+/** False if it is surely neither WebVTT nor fMP4; some of it cannot be told before hls.js decrypts it. */
+function isReadable(data: ArrayBuffer, { frag }: FragmentLoaderContext): boolean {
+  if (frag.sn === "initSegment" || frag.initSegment || frag.decryptdata?.encrypted) return true;
+  const start = new TextDecoder().decode(data.slice(0, 9));
+  return start.startsWith("WEBVTT") || BOXES.includes(start.slice(4, 8));
 }
 
 /** Why the segment is empty; null if it is as it was sent. */

@@ -15,7 +15,7 @@ export class StyleMenu {
     this.body.append(
       this.choice("asAuthored", "Styled (ASS) subtitles", { true: "As authored", false: "Plain text" }),
       this.number("delaySeconds", "Delay in seconds", { min: "-60", max: "60", step: "0.1" }),
-      make("p", { class: "hint" }, "The rest is for plain text."),
+      make("p", { class: "hint" }, "For plain text:"),
       this.range("size", "Size", { min: "0.5", max: "2", step: "0.05" }),
       this.choice("family", "Font", { sans: "Sans serif", serif: "Serif", mono: "Typewriter", casual: "Casual" }),
       this.color("color", "Colour"),
@@ -78,7 +78,7 @@ export class StyleMenu {
   }
 
   private reset(): HTMLElement {
-    const button = make("button", { type: "button", "data-part": "subtitle-reset" }, "As it was at first");
+    const button = make("button", { type: "button", "data-part": "subtitle-reset" }, "Back to the defaults");
     button.addEventListener("click", () => this.onChange(DEFAULTS));
     return button;
   }

@@ -21,7 +21,7 @@ export function watchTroubles(player: Player, hls: Hls, say: (message: string) =
   };
   const onLoaded = (_event: string, { frag, payload }: FragLoadedData): void => {
     const failure = frag.type === "subtitle" ? failureOf(payload) : null;
-    if (failure) say(`A part of the ${name()} could not be fetched (${failure}).`);
+    if (failure) say(`A part of the ${name()} cannot be shown (${failure}).`);
   };
   const onProcessed = (_event: string, { success }: SubtitleFragProcessedData): void => {
     if (!success) say(`A part of the ${name()} is broken and is not shown.`);
