@@ -106,6 +106,15 @@ def duration_seconds(title: Title) -> float:
     return float(sum(segment.duration for segment in title.source.media.segments))
 
 
+def start_seconds(title: Title) -> float:
+    """PTS of the first frame as it stands in the segments: what a player counts its frames from."""
+    time_base = title.facts.video.time_base
+    if isinstance(title, FileTitle):
+        return float(title.facts.spans[0].first_pts * time_base + title.facts.offset_seconds)
+    usable = (row.first_pts for row in title.facts.segments if row.error is None)
+    return float(next(usable, 0) * time_base)
+
+
 def summary(
     url: str,
     title: Title,
@@ -129,6 +138,7 @@ def summary(
         "url": url,
         "status": "ready",
         "duration_seconds": round(duration_seconds(title), 3),
+        "start_seconds": round(start_seconds(title), 6),
         "poster": poster,
         "thumbnails": thumbnails,
         "source": _source_row(title.facts.video),
@@ -151,6 +161,7 @@ def incomplete_summary(
         "url": url,
         "status": status,
         "duration_seconds": None,
+        "start_seconds": None,
         "poster": None,
         "thumbnails": None,
         "source": None,

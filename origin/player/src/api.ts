@@ -31,6 +31,8 @@ export interface Title {
   /** Absent where the row was not made by an origin. */
   status?: string;
   duration_seconds: number | null;
+  /** PTS of the first frame, as it stands in the segments. */
+  start_seconds?: number | null;
   source: { width: number; height: number; codec: string; frame_rate?: string | number } | null;
   renditions: Rendition[];
   /** Why the title cannot be upscaled, or not be played at all. */

@@ -33,7 +33,7 @@ export function followPlayer(player: PlayerController): void {
   const { video } = player;
   let written = 0;
   const here = () =>
-    write({ title: player.title?.id ?? null, t: player.frameTime, variant: player.chosenVariant?.id ?? null });
+    write({ title: player.title?.id ?? null, t: player.titleTime, variant: player.chosenVariant?.id ?? null });
   const update = () => {
     // Until the picture is there, the address says what is wanted, not where the player is.
     if (!player.title || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || video.seeking) return;

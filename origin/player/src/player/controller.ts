@@ -144,6 +144,11 @@ export class PlayerController extends EventTarget implements Player {
     return this.clock.time;
   }
 
+  /** Seconds from the first frame of the title to the one on the screen: the `t` of a link. */
+  get titleTime(): number {
+    return Math.max(0, this.frameTime - (this.session?.clockOffset ?? 0));
+  }
+
   get frameSeconds(): number {
     const level = this.hls?.levels[this.hls.currentLevel];
     return frameSeconds(this.title?.source?.frame_rate ?? (level?.frameRate || undefined));

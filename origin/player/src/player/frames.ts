@@ -45,3 +45,21 @@ export function frameSeconds(rate: string | number | undefined): number {
 export function linkTime(seconds: number): string {
   return String(Math.ceil(seconds * 1000 - 1e-6) / 1000);
 }
+
+const WRAP_SECONDS = 2 ** 33 / 90_000;
+/** More than reordering explains: the player counts from elsewhere. */
+const MOST_OFFSET_SECONDS = 5;
+
+/**
+ * What to add to a time since the first frame to get the player's clock.
+ *
+ * hls.js puts the first DTS that it meets at the time that the playlist gives its segment. So the clock
+ * is ahead by the reordering of B-frames, and by what EXTINFs have summed up to if playback began in
+ * the middle: some frames, and not always the same number of them.
+ */
+export function clockOffset(firstPts: number | null | undefined, zeroSeconds: number): number {
+  if (firstPts === null || firstPts === undefined) return 0;
+  const offset = (firstPts - zeroSeconds) % WRAP_SECONDS;
+  const nearest = offset - Math.round(offset / WRAP_SECONDS) * WRAP_SECONDS;
+  return Math.abs(nearest) < MOST_OFFSET_SECONDS ? nearest : 0;
+}

@@ -5,7 +5,9 @@ import type { Title } from "../api";
 import type { Track, Variant } from "../types";
 import { variantsOf } from "../variants";
 import type { PlayerController, Start } from "./controller";
+import { editSeconds } from "./edit-list";
 import { createEngine } from "./engine";
+import { clockOffset } from "./frames";
 import { explain, NO_MSE } from "./messages";
 import { audioTracksOf, nativeSubtitleTracks, subtitleTextTracks, subtitleTracksOf } from "./tracks";
 
@@ -23,6 +25,8 @@ export interface TrackPreference {
 }
 
 const HLS_TYPE = "application/vnd.apple.mpegurl";
+/** Timestamps are rounded, to 90 kHz or to microseconds: a time at the start of a frame is that frame's. */
+const WITHIN_FRAME_SECONDS = 1e-4;
 const { Events, ErrorTypes } = Hls;
 
 export class Session {
@@ -31,6 +35,8 @@ export class Session {
   private wantedVariant: string | null;
   private nativeSubtitle: string | null = null;
   private recovered = false;
+  /** From a time since the first frame to the clock of `video`, in seconds. */
+  clockOffset = 0;
   private readonly ended = new AbortController();
 
   constructor(
@@ -123,6 +129,13 @@ export class Session {
     });
     hls.on(Events.LEVELS_UPDATED, () => this.listVariants());
     hls.on(Events.LEVEL_SWITCHED, () => player.emit("variant"));
+    hls.on(Events.INIT_PTS_FOUND, (_event, { id, frag, initPTS, timescale }) => {
+      if (id !== "main" || frag.cc !== 0) return;
+      const zero = initPTS / timescale + editSeconds(frag.initSegment?.data);
+      this.clockOffset = clockOffset(this.title.start_seconds, zero);
+    });
+    const { at } = this.start;
+    if (at) hls.once(Events.FRAG_BUFFERED, () => (player.video.currentTime = at + this.clockOffset + WITHIN_FRAME_SECONDS));
     hls.once(Events.SUBTITLE_TRACKS_UPDATED, () => this.preferSubtitle());
     for (const event of [
       Events.AUDIO_TRACKS_UPDATED,
@@ -165,7 +178,7 @@ export class Session {
     label: "Try again",
     run: () => {
       const { video } = this.player;
-      this.player.load(this.title, { at: video.currentTime, variant: this.wantedVariant, play: !video.paused });
+      this.player.load(this.title, { at: this.player.titleTime, variant: this.wantedVariant, play: !video.paused });
     },
   };
 
