@@ -149,7 +149,7 @@ def write_script(header: str, events: Iterable[Event]) -> str:
     marked = _MARKED.search(head) is not None
     ordered = sorted(events, key=lambda event: event.order)
     lines = [head, *(_dialogue(event, marked) for event in ordered), ""]
-    return "\n".join([*lines, tail] if tail else lines)
+    return "\n".join([*lines, tail, ""] if tail else lines)
 
 
 def _dialogue(event: Event, marked: bool) -> str:
