@@ -99,7 +99,7 @@ export class Compare implements Part {
     player.layers.append(view.element);
     view.place(player.pictureBox);
     const settings = { ...LENS, ...player.recall<LensSettings>("compare-lens") };
-    const magnifier = new Magnifier(view, settings, () => this.shown(), (changed) => player.remember("compare-lens", changed));
+    const magnifier = new Magnifier(view, settings, () => this.opened?.comparison.pair ?? null, (changed) => player.remember("compare-lens", changed));
     this.button.setAttribute("aria-pressed", "true");
     this.opened = { view, magnifier, choices: chosen, before, comparison: this.compare(view, chosen) };
     view.showChoices(this.choices(), chosen);

@@ -1,7 +1,6 @@
 /** A lens over the comparison: follows the pointer, or the arrow keys. */
 
 import { make } from "../player/dom";
-import type { Choice } from "./choices";
 import type { Pair, Picture, SideIndex } from "./pictures";
 import { devicePixels, naturalSize, type View } from "./view";
 
@@ -20,7 +19,7 @@ export interface LensSettings {
 export class Magnifier {
   private readonly lens: HTMLElement;
   private readonly canvas = make("canvas", { "data-part": "compare-lens-canvas", "aria-hidden": "true" });
-  private readonly caption = make("span", { class: "lens-caption" });
+  private readonly captions = make("span", { class: "lens-captions" });
   private readonly range: HTMLInputElement;
   /** Where it looks, from 0 to 1 across and down the picture. */
   private at = { x: 0.5, y: 0.5 };
@@ -29,7 +28,7 @@ export class Magnifier {
   constructor(
     private readonly view: View,
     private readonly settings: LensSettings,
-    private readonly shown: () => { pair: Pair; choices: readonly [Choice, Choice] } | null,
+    private readonly shown: () => Pair | null,
     private readonly onSettings: (settings: LensSettings) => void,
   ) {
     this.lens = make(
@@ -43,7 +42,7 @@ export class Magnifier {
         hidden: "",
       },
       this.canvas,
-      this.caption,
+      this.captions,
     );
     this.range = make("input", {
       type: "range",
@@ -53,7 +52,7 @@ export class Magnifier {
       "aria-label": "Zoom of the magnifier",
       "data-part": "compare-zoom",
     });
-    view.lensSlot.append(this.lens);
+    view.lensSlot.after(this.lens);
     view.lensTools.append(this.range, this.bothBox());
     this.range.addEventListener("input", () => this.zoom(this.range.valueAsNumber));
     this.lens.addEventListener("keydown", (event) => this.steer(event));
@@ -82,11 +81,13 @@ export class Magnifier {
     if (!context) return;
     sides.forEach((side, index) => {
       const target = new DOMRect(index * part, 0, part, size.height);
-      this.drawPart(context, shown.pair[side], looked, target);
+      this.drawPart(context, shown[side], looked, target);
     });
-    const names = sides.map((side) => shown.choices[side].label);
-    this.caption.textContent = sides.length > 1 ? `${this.settings.zoom}×` : `${this.settings.zoom}× · ${names[0]}`;
-    this.lens.dataset.sides = sides.map((side) => "AB"[side]).join("");
+    const letters = sides.map((side) => "AB"[side] ?? "").join("");
+    const caption = `${letters} ${this.settings.zoom}`;
+    if (caption === this.lens.dataset.shows) return;
+    this.lens.dataset.shows = caption;
+    this.captions.replaceChildren(...[...letters].map((letter) => make("span", {}, `${letter} · ${this.settings.zoom}×`)));
   }
 
   private sides(): SideIndex[] {

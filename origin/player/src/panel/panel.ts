@@ -12,6 +12,8 @@ import { bitRate, milliseconds } from "./words";
 
 const SAMPLE_MS = 500;
 const LIVE_MS = 125;
+/** Where less of it is seen, the page scrolls to it. */
+const LEAST_SEEN_PIXELS = 160;
 const ICON = "M3 17.2h3.4v1.6H3zm0-4h7.4v1.6H3zm5-4h8v1.6H8zm6-4h7v1.6h-7z";
 
 export class Panel implements Part {
@@ -57,7 +59,9 @@ export class Panel implements Part {
   private toggle(): void {
     this.show(this.element.hidden === true);
     this.player.remember("panel", !this.element.hidden);
-    if (!this.element.hidden) this.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    if (this.element.getBoundingClientRect().top > innerHeight - LEAST_SEEN_PIXELS) {
+      this.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    }
   }
 
   private show(isOpen: boolean): void {
@@ -98,17 +102,17 @@ export class Panel implements Part {
     );
     tiles.bandwidth.show(
       sample.bandwidth === null ? "–" : bitRate(sample.bandwidth),
-      currentVariant ? `the variant needs ${bitRate(currentVariant.bitrate)}` : "",
+      currentVariant ? `variant: ${bitRate(currentVariant.bitrate)}` : "",
       samples.map(({ bandwidth }) => bandwidth),
     );
     tiles.frames.show(
-      sample.frameRate === null ? "–" : `${sample.frameRate.toFixed(0)} fps`,
+      sample.frameRate === null || this.player.video.paused ? "–" : `${sample.frameRate.toFixed(0)} fps`,
       `${sample.dropped} dropped of ${sample.decoded}`,
       samples.map(({ frameRate }) => frameRate),
     );
     tiles.gpu.show(
       sample.gpuMilliseconds === null ? "–" : `${sample.gpuMilliseconds.toFixed(1)} ms`,
-      sample.gpuMilliseconds === null ? "no filter runs" : `of ${milliseconds(this.player.frameSeconds * 1000)} there are`,
+      sample.gpuMilliseconds === null ? "no filter runs" : `a frame lasts ${milliseconds(this.player.frameSeconds * 1000)}`,
       samples.map(({ gpuMilliseconds }) => gpuMilliseconds),
     );
     tiles.variant.show(

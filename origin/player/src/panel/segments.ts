@@ -53,18 +53,19 @@ export class SegmentLog extends EventTarget {
     hls.on(Hls.Events.FRAG_LOADED, (_event, data) => this.finish(data));
     hls.on(Hls.Events.FRAG_LOAD_EMERGENCY_ABORTED, (_event, { frag }) => this.end(frag, "cancelled"));
     hls.on(Hls.Events.ERROR, (_event, { type, frag }) => {
-      if (frag && type === Hls.ErrorTypes.NETWORK_ERROR) this.end(frag, "failed");
+      if (frag && type === Hls.ErrorTypes.NETWORK_ERROR) this.end(frag, frag.stats.aborted ? "cancelled" : "failed");
     });
     hls.on(Hls.Events.DESTROYING, () => this.cancel(session));
   }
 
-  /** Brings those still under way up to date: hls.js has no event for a first byte. */
+  /** Brings those still under way up to date: hls.js tells neither of first bytes nor of the ends of init segments. */
   refresh(): void {
     for (const [frag, request] of this.open) {
       const { aborted, loading, loaded } = frag.stats;
       request.firstByteMs = firstByte(frag, request);
       request.bytes = loaded;
-      if (aborted && loading.end === 0) this.end(frag, "cancelled");
+      if (loading.end >= request.requestedMs) this.end(frag, "done", loading.end);
+      else if (aborted) this.end(frag, "cancelled");
     }
   }
 
@@ -87,6 +88,7 @@ export class SegmentLog extends EventTarget {
       waitMs: 0,
       stages: {},
     };
+    this.refresh();
     this.end(frag, "cancelled");
     this.open.set(frag, request);
     this.requests.push(request);
@@ -107,12 +109,12 @@ export class SegmentLog extends EventTarget {
     this.end(frag, "done");
   }
 
-  private end(frag: Fragment, state: Request["state"]): void {
+  private end(frag: Fragment, state: Request["state"], atMs = performance.now()): void {
     const request = this.open.get(frag);
     if (!request) return;
     this.open.delete(frag);
     request.state = state;
-    request.doneMs = performance.now();
+    request.doneMs = atMs;
     request.waitMs = request.doneMs - request.requestedMs;
     this.tell();
   }

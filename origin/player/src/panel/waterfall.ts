@@ -2,7 +2,7 @@
 
 import { make } from "../player/dom";
 import { type Request, STAGES } from "./segments";
-import { bytes, cacheWord, milliseconds, spoken } from "./words";
+import { bytes, cacheWord, milliseconds, NONE, spoken } from "./words";
 
 const ROWS = 14;
 /** A window of time is never shorter, and never longer. */
@@ -113,7 +113,8 @@ class Row {
     const { request } = this;
     this.element.dataset.state = request.state;
     const word = cacheWord(request);
-    this.cache.replaceChildren(make("b", { class: `badge ${word.split(" ")[0]}`, title: request.cacheStatus ?? "" }, word));
+    const badge = make("b", { class: `badge ${word.split(" ")[0]}`, title: request.cacheStatus ?? "" }, word);
+    this.cache.replaceChildren(word === NONE ? NONE : badge);
     this.bar.replaceChildren(...parts(request));
     this.bar.setAttribute("aria-label", spoken(request));
     this.bar.title = spoken(request);

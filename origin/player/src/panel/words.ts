@@ -2,6 +2,8 @@
 
 import { type Request, STAGES } from "./segments";
 
+export const NONE = "–";
+
 export function milliseconds(value: number): string {
   return value < 1_000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(value < 10_000 ? 2 : 1)} s`;
 }
@@ -22,7 +24,7 @@ export function cacheWord({ state, cache, cacheStatus }: Request): string {
   const nearest = cacheStatus?.split(",").at(-1)?.split(";").map((part) => part.trim()) ?? [];
   const isHit = nearest.some((part) => part === "hit");
   if (isHit && nearest[0] && nearest[0] !== "upscale-origin") return `hit ${nearest[0]}`;
-  return cache ?? (nearest.length ? (isHit ? "hit" : "miss") : "–");
+  return cache ?? (nearest.length ? (isHit ? "hit" : "miss") : NONE);
 }
 
 /** What a bar shows, in words. */
