@@ -13,6 +13,10 @@ export default defineConfig({
     alias: { "lfa-ponyfill": new URL("./build/no-remote-fonts.js", import.meta.url).pathname },
   },
   worker: { format: "es" },
+  experimental: {
+    // Scripts find their parts beside themselves: pages of other hosts load them from here too.
+    renderBuiltUrl: (filename, { hostType }) => (hostType === "html" ? `/player/${filename}` : { relative: true }),
+  },
   build: {
     outDir: "dist",
     emptyOutDir: true,
