@@ -8,6 +8,7 @@ from itertools import chain, count
 from manifests.attributes import quote, unquote
 from manifests.codecs import replace_video_codec
 from manifests.ladder import RenditionPlan
+from manifests.languages import language_tag
 from manifests.types import Variant
 
 
@@ -184,19 +185,3 @@ def _quoted(text: str | None) -> str | None:
 
 def _number(value: int | None) -> str | None:
     return None if value is None else str(value)
-
-
-def language_tag(code: str | None) -> str | None:
-    """The BCP 47 tag of an ISO 639-2 code as media files have it; None for undetermined."""
-    if not code or code in ("und", "mul", "zxx", "mis"):
-        return None
-    return _SHORT_LANGUAGES.get(code.lower(), code)
-
-
-_LANGUAGES = """
-ara:ar bul:bg cat:ca ces:cs cze:cs chi:zh zho:zh dan:da deu:de ger:de ell:el gre:el eng:en est:et
-fas:fa per:fa fin:fi fra:fr fre:fr heb:he hin:hi hrv:hr hun:hu ind:id isl:is ice:is ita:it jpn:ja
-kor:ko lav:lv lit:lt may:ms msa:ms nld:nl dut:nl nor:no nob:nb nno:nn pol:pl por:pt ron:ro rum:ro
-rus:ru slk:sk slo:sk slv:sl spa:es srp:sr swe:sv tam:ta tel:te tha:th tur:tr ukr:uk vie:vi
-"""
-_SHORT_LANGUAGES = dict(pair.split(":") for pair in _LANGUAGES.split())

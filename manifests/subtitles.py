@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from manifests.attributes import quote, unquote
-from manifests.stream_inf import attribute_list, language_tag, unused_name
+from manifests.languages import language_tag
+from manifests.stream_inf import attribute_list, unused_name
 
 GROUP_ID = "subs"
 

@@ -80,7 +80,8 @@ def segments(cues: Iterable[Cue], starts: Sequence[int]) -> list[str]:
             raise ManifestError(f"their cues take more than {MAX_BYTES >> 20} MiB")
         for index in range(first, last + 1):
             dealt[index].append(block)
-    return ["\n".join([_HEAD, *blocks]) for blocks in dealt]
+    # FFmpeg reads segments as one text: each ends with an empty line.
+    return ["\n".join([_HEAD, *blocks, ""]) for blocks in dealt]
 
 
 def _block(number: int, cue: Cue) -> str:

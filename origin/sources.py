@@ -26,6 +26,7 @@ SERVED_TYPES = {
     ".m4s": "video/iso.segment",
     ".cmfv": "video/mp4",
     ".cmfa": "audio/mp4",
+    ".cmft": "application/mp4",
     ".m4a": "audio/mp4",
     ".aac": "audio/aac",
     ".mp3": "audio/mpeg",

@@ -5,6 +5,7 @@ from fractions import Fraction
 from manifests import build, urls
 from manifests.codecs import join_codecs
 from manifests.ladder import siblings
+from manifests.languages import language_name
 from manifests.stream_inf import AudioRendition, StreamInf, display_size, upscaled_stream_inf
 from manifests.timeline import target_duration
 from manifests.types import Variant
@@ -108,7 +109,7 @@ def _audio_rendition(index: int, audio: AudioFacts) -> AudioRendition:
         uri=f"audio-{index}/index.m3u8",
         codecs=audio.codecs,
         bandwidth=audio.peak_bandwidth,
-        name=audio.title or audio.language or f"Audio {index + 1}",
+        name=audio.title or language_name(audio.language) or f"Audio {index + 1}",
         language=audio.language,
         default=audio.is_default,
         channels=audio.channels,

@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from manifests.languages import language_name
 from manifests.subtitles import SubtitleRendition, valid_group
 from manifests.urls import FONTS, SCRIPT, Route, build
 from manifests.webvtt import segment_starts
 from origin.errors import NotFoundError
-from origin.media.types import ExtractFont, PackageSubtitles, SubtitleTexts
+from origin.media.types import ExtractFont, PackageSubtitles, SubtitleFacts, SubtitleTexts
 from origin.service.answers import ProducedAnswer
 from origin.service.plans import ENCODER
 from origin.service.production import Item, cache_key
@@ -41,7 +42,7 @@ def group(title: FileTitle) -> list[SubtitleRendition]:
         [
             SubtitleRendition(
                 uri=f"{_TRACK}{index}/index.m3u8",
-                name=track.title or track.language or f"Subtitles {index + 1}",
+                name=track.title or _untitled(track, index),
                 language=track.language,
                 default=track.is_default,
                 forced=track.is_forced,
@@ -50,6 +51,12 @@ def group(title: FileTitle) -> list[SubtitleRendition]:
             for index, track in enumerate(title.facts.subtitles)
         ]
     )
+
+
+def _untitled(track: SubtitleFacts, index: int) -> str:
+    name = language_name(track.language) or f"Subtitles {index + 1}"
+    notes = (" (forced)" if track.is_forced else "") + (" (SDH)" if track.is_accessible else "")
+    return name + notes
 
 
 def listing(title: Title) -> Mapping[str, Any]:

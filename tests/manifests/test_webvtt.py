@@ -71,7 +71,7 @@ def test_an_identifier_is_one_cue_in_all_segments(cues, starts):
 
 
 def test_segments_without_cues_are_there_too():
-    assert segments([], [0, 4000]) == [webvtt._HEAD] * 2
+    assert segments([], [0, 4000]) == [f"{webvtt._HEAD}\n"] * 2
 
 
 def test_cues_that_fill_too_much_are_refused(monkeypatch):
