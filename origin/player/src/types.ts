@@ -55,9 +55,11 @@ export interface Player {
   readonly audioTrack: Track | null;
   chooseAudio(id: string): void;
   readonly subtitleTracks: Track[];
-  /** Null is off. Its text track is `hidden`: cues arrive, and the subtitles part draws them. */
+  /** Null is off. The subtitles part draws it. */
   readonly subtitleTrack: Track | null;
   chooseSubtitle(id: string | null): void;
+  /** Of the chosen subtitle track, as far as it was fetched, in the order of their start. */
+  readonly subtitleCues: readonly VTTCue[];
   /** PTS of the frame on the screen in seconds; where a browser does not tell, the clock. */
   readonly frameTime: number;
   /** Seconds from one frame to the next. */
@@ -117,7 +119,7 @@ export interface SecondPlayback {
   readonly variant: Variant;
 }
 
-export type PlayerEvent = "title" | "variants" | "variant" | "tracks" | "layout";
+export type PlayerEvent = "title" | "variants" | "variant" | "tracks" | "cues" | "layout";
 
 /** A part of the player that owns a layer, a menu or a panel. */
 export interface Part {

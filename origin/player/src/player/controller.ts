@@ -136,6 +136,10 @@ export class PlayerController extends EventTarget implements Player {
     this.session?.chooseSubtitle(id);
   }
 
+  get subtitleCues(): readonly VTTCue[] {
+    return this.session?.subtitleCues ?? [];
+  }
+
   get pictureBox(): DOMRect {
     return pictureBox(this.video);
   }

@@ -22,12 +22,15 @@ export function createEngine(contentId: string, startSeconds: number | null = nu
     fragLoadPolicy: { default: patient },
     // One bad segment does not rule its variant out for good.
     errorPenaltyExpireMs: 20_000,
+    renderTextTracksNatively: false,
+    captionsTextTrack1Label: "Closed captions 1",
+    captionsTextTrack2Label: "Closed captions 2",
+    captionsTextTrack3Label: "Closed captions 3",
+    captionsTextTrack4Label: "Closed captions 4",
     cmcd: { contentId, useHeaders: false },
     startPosition: startSeconds ?? -1,
   };
-  const hls = new Hls(config);
-  hls.subtitleDisplay = false;
-  return hls;
+  return new Hls(config);
 }
 
 function isOwn(url: string): boolean {

@@ -5,6 +5,7 @@ import type { Title } from "../api";
 import type { Track, Variant } from "../types";
 import { variantsOf } from "../variants";
 import type { PlayerController, Start } from "./controller";
+import { CueStore } from "./cues";
 import { editSeconds } from "./edit-list";
 import { createEngine } from "./engine";
 import { clockOffset } from "./frames";
@@ -33,7 +34,9 @@ export class Session {
   readonly hls: Hls | null;
   variants: Variant[] = [];
   private wantedVariant: string | null;
+  /** Captions, or where there is no hls.js any track. */
   private nativeSubtitle: string | null = null;
+  private readonly cues: CueStore | null;
   private recovered = false;
   /** From a time since the first frame to the clock of `video`, in seconds. */
   clockOffset = 0;
@@ -46,6 +49,7 @@ export class Session {
   ) {
     this.wantedVariant = start.variant ?? null;
     this.hls = Hls.isSupported() ? createEngine(title.id, start.at ?? null) : null;
+    this.cues = this.hls && new CueStore(this.hls, () => player.emit("tracks"), () => player.emit("cues"));
     const audio = player.recall<TrackPreference>("audio");
     if (this.hls && audio?.language) this.hls.config.audioPreference = { lang: audio.language, name: audio.label ?? "" };
     if (this.hls) this.listen(this.hls);
@@ -97,25 +101,32 @@ export class Session {
   }
 
   get subtitleTracks(): Track[] {
-    return this.hls ? subtitleTracksOf(this.hls, this.title) : nativeSubtitleTracks(this.player.video);
+    if (!this.hls) return nativeSubtitleTracks(this.player.video);
+    return [...subtitleTracksOf(this.hls, this.title), ...(this.cues?.captions ?? [])];
   }
 
   get subtitleTrack(): Track | null {
-    const chosen = this.hls ? String(this.hls.subtitleTrack) : this.nativeSubtitle;
+    const chosen = this.nativeSubtitle ?? String(this.hls?.subtitleTrack);
     return this.subtitleTracks.find(({ id }) => id === chosen) ?? null;
   }
 
   chooseSubtitle(id: string | null): void {
+    const rendition = this.hls?.subtitleTracks[Number(id ?? -1)];
+    this.nativeSubtitle = rendition ? null : id;
     if (this.hls) {
-      this.hls.subtitleDisplay = false;
-      this.hls.subtitleTrack = id === null ? -1 : Number(id);
+      this.hls.subtitleTrack = rendition ? Number(id) : -1;
     } else {
-      this.nativeSubtitle = id;
       subtitleTextTracks(this.player.video).forEach((track, index) => {
         track.mode = String(index) === id ? "hidden" : "disabled";
       });
     }
     this.player.emit("tracks");
+  }
+
+  get subtitleCues(): readonly VTTCue[] {
+    const { hls, nativeSubtitle: id } = this;
+    if (hls) return this.cues?.of(id ?? hls.subtitleTracks[hls.subtitleTrack]) ?? [];
+    return Array.from((id && subtitleTextTracks(this.player.video)[Number(id)]?.cues) || []) as VTTCue[];
   }
 
   private listen(hls: Hls): void {

@@ -1,17 +1,18 @@
 /** Subtitles, drawn above the picture at the display's resolution. */
 
-import Hls from "hls.js";
+import type Hls from "hls.js";
 import type { SubtitleRow } from "../api";
 import type { Part, Player, Size } from "../types";
 import { AssRenderer, fetchScript } from "./ass";
 import { StyleMenu } from "./menu";
 import { Screen } from "./screen";
+import { cuesAt } from "./cues";
 import { apply, complete, type SubtitleStyle } from "./style";
 import css from "./subtitles.css?inline";
-import { cuesAt, currentTextTrack } from "./tracks";
 import { watchTroubles } from "./troubles";
 
-const KEY = "subtitles";
+/** Of the style in memory, and of the menu. */
+const KEY = "subtitle-style";
 const SAMPLE_MS = 3_000;
 const SAMPLE = "This is how subtitles look.";
 
@@ -40,9 +41,10 @@ export class Subtitles implements Part {
     this.layer.append(this.floor, this.screen.element);
     player.addStyles(css);
     player.layers.append(this.layer);
-    this.summarise = player.addMenu("subtitle-style", "Subtitle style", this.menu.body);
+    this.summarise = player.addMenu(KEY, "Subtitle style", this.menu.body);
     player.addEventListener("title", this.refresh);
     player.addEventListener("tracks", this.refresh);
+    player.addEventListener("cues", this.tick);
     player.addEventListener("layout", this.fit);
     for (const event of ["timeupdate", "seeked", "emptied"]) player.video.addEventListener(event, this.tick);
     this.observe();
@@ -55,6 +57,7 @@ export class Subtitles implements Part {
     const { player } = this;
     player.removeEventListener("title", this.refresh);
     player.removeEventListener("tracks", this.refresh);
+    player.removeEventListener("cues", this.tick);
     player.removeEventListener("layout", this.fit);
     for (const event of ["timeupdate", "seeked", "emptied"]) player.video.removeEventListener(event, this.tick);
     if (this.frameHandle) player.video.cancelVideoFrameCallback(this.frameHandle);
@@ -88,7 +91,7 @@ export class Subtitles implements Part {
   private draw(mediaTime: number): void {
     const time = mediaTime - this.style.delaySeconds;
     this.ass?.draw(this.scriptTime(mediaTime));
-    const cues = this.ass ? [] : cuesAt(currentTextTrack(this.player), time);
+    const cues = this.ass ? [] : cuesAt(this.player.subtitleCues, time);
     if (!cues.length && this.sample) cues.push(this.sample);
     if (!this.screen.shows(cues)) this.screen.show(cues);
   }
@@ -121,16 +124,10 @@ export class Subtitles implements Part {
   private listen(hls: Hls | null): void {
     this.unwatch();
     this.hls = hls;
-    // Cues may come while the video is paused.
-    hls?.on(Hls.Events.SUBTITLE_FRAG_PROCESSED, this.tick);
-    const unwatch = hls ? watchTroubles(this.player, hls, this.say) : null;
-    this.unwatch = () => {
-      hls?.off(Hls.Events.SUBTITLE_FRAG_PROCESSED, this.tick);
-      unwatch?.();
-    };
+    this.unwatch = hls ? watchTroubles(this.player, hls, this.say) : () => undefined;
   }
 
-  private readonly say = (message: string | null): void => this.player.say(KEY, message);
+  private readonly say = (message: string | null): void => this.player.say("subtitles", message);
 
   /** Until it runs, and where it does not, the WebVTT rendition of the same track is shown. */
   private async startAss(row: SubtitleRow | null): Promise<void> {

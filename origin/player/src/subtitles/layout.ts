@@ -33,14 +33,21 @@ export interface Span {
 export function spanOf(cue: VTTCue, rtl: boolean): Span {
   const { align } = cue;
   const anchor = anchorOf(cue, rtl);
-  const position = cue.position === "auto" ? { left: 0, center: 50, right: 100 }[anchor] : cue.position;
-  const room = { left: 100 - position, center: 2 * Math.min(position, 100 - position), right: position }[anchor];
-  const size = Math.min(cue.size, room);
+  const usual = { left: 0, center: 50, right: 100 }[anchor];
+  // For `align:start` hls.js writes 0, which leaves no room at all to text that starts at the right.
+  const position = cue.position === "auto" || !roomAt(cue.position, anchor) ? usual : cue.position;
+  const size = Math.min(cue.size, roomAt(position, anchor));
   return { start: position - { left: 0, center: size / 2, right: size }[anchor], size, align };
 }
 
+function roomAt(position: number, anchor: Anchor): number {
+  return { left: 100 - position, center: 2 * Math.min(position, 100 - position), right: position }[anchor];
+}
+
+type Anchor = "left" | "center" | "right";
+
 /** Which part of the box `position` is about. */
-function anchorOf({ positionAlign, align }: VTTCue, rtl: boolean): "left" | "center" | "right" {
+function anchorOf({ positionAlign, align }: VTTCue, rtl: boolean): Anchor {
   if (positionAlign === "center") return "center";
   if (positionAlign === "line-left") return "left";
   if (positionAlign === "line-right") return "right";

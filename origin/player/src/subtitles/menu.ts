@@ -54,7 +54,7 @@ export class StyleMenu {
   }
 
   private number(key: Key, label: string, limits: Record<string, string>): HTMLElement {
-    const input = make("input", { type: "number", ...limits });
+    const input = make("input", { type: "number", value: "0", ...limits });
     return this.field(key, label, input, () => (Number.isNaN(input.valueAsNumber) ? 0 : input.valueAsNumber));
   }
 

@@ -71,6 +71,7 @@ export class Screen {
     const [start, size] = cue.vertical ? (["top", "height"] as const) : (["left", "width"] as const);
     style[start] = `${span.start}%`;
     style[size] = `${span.size}%`;
+    element.toggleAttribute("data-full", !cue.vertical && span.size === 100);
     const { offsetLeft: left, offsetTop: top, offsetWidth: width, offsetHeight: height } = element;
     const taken = Array.from(this.shown.values(), ({ rect }) => rect);
     const rect = place(cue, { left, top, width, height }, area, taken);
@@ -99,7 +100,6 @@ function cueElement(cue: VTTCue): HTMLElement {
   element.dataset.part = "cue";
   element.dir = "auto";
   if (cue.vertical) element.dataset.vertical = cue.vertical;
-  else element.toggleAttribute("data-free", cue.position === "auto");
   element.append(text);
   return element;
 }
