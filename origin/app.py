@@ -12,9 +12,11 @@ from aiohttp import web
 import sr
 from manifests.errors import ManifestError
 from manifests.ladder import IDENTITY, RenditionSpec
+from origin.access import Access
 from origin.cache import Cache, Pins, StateStore, open_bucket, publish, upkeep
 from origin.config import Config
 from origin.errors import ConfigError
+from origin.guard import Guard
 from origin.routes import METRICS, SERVICE, X_ACCEL_PREFIX, add_routes
 from origin.service import Service
 from origin.service.capability import model_digests
@@ -22,6 +24,7 @@ from origin.telemetry import Metrics
 from origin.worker.pool import WorkerPool
 from origin.worker.process import WorkerSettings
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_LINE_BYTES = 16 << 10
 _log = logging.getLogger(__name__)
 
@@ -52,7 +55,8 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app[SERVICE] = service
     app[METRICS] = metrics
     app[X_ACCEL_PREFIX] = config.x_accel_prefix
-    add_routes(app, Path(__file__).parent / "player" / "dist", config.frame_ancestors)
+    guard = Guard(_access(config), config.admin_port or None)
+    add_routes(app, Path(__file__).parent / "player" / "dist", config.frame_ancestors, guard)
     try:
         await pool.start()
         rate = config.cache_scrub_rate
@@ -61,6 +65,16 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     finally:
         await pool.close()
         await asyncio.to_thread(cache.close)
+
+
+def _access(config: Config) -> Access:
+    return Access(
+        signing_keys=config.signing_keys,
+        secure_link_secret=config.secure_link_secret,
+        cdn_header=config.cdn_secret_header,
+        cdn_secrets=config.cdn_secrets,
+        admin_keys=config.admin_keys,
+    )
 
 
 def _open_cache(config: Config) -> Cache:
@@ -145,7 +159,10 @@ async def serve(config: Config, *, announce: Callable[[str], None] = print) -> N
         )
         await runner.setup()
         try:
-            await _listen(runner, config)
+            _warn_of_openness(config)
+            await _listen(runner, config.host, config.port)
+            if config.admin_port:
+                await _listen(runner, config.admin_host, config.admin_port)
             announce(f"listening on {_url(runner, config)}")
             await stop.wait()
             _log.info("draining: up to %.0f s for requests in flight", config.drain_seconds)
@@ -154,12 +171,30 @@ async def serve(config: Config, *, announce: Callable[[str], None] = print) -> N
             await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, config: Config) -> None:
+def _warn_of_openness(config: Config) -> None:
+    """Everything is open by default, which is right on loopback only."""
+    if config.host in _LOOPBACK:
+        return
+    if _access(config).is_open:
+        _log.warning(
+            "anyone who reaches %s may have any title and make this machine work: "
+            "set signing_keys or cdn_secrets",
+            config.host,
+        )
+    if not config.admin_keys and not config.admin_port:
+        _log.warning(
+            "anyone who reaches %s may read /metrics and use /api/warm: "
+            "set admin_keys or admin_port",
+            config.host,
+        )
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
-        await web.TCPSite(runner, config.host, config.port, reuse_address=True).start()
+        await web.TCPSite(runner, host, port, reuse_address=True).start()
     except OSError as error:
-        reason = f"cannot listen on {config.host} port {config.port}: {error.strerror}"
-        raise ConfigError(reason, source=config.host) from error
+        reason = f"cannot listen on {host} port {port}: {error.strerror}"
+        raise ConfigError(reason, source=host) from error
 
 
 def _url(runner: web.AppRunner, config: Config) -> str:

@@ -19,6 +19,7 @@ from origin.cache import add_commands as add_cache_commands
 from origin.config import load_config
 from origin.errors import ConfigError, OriginError
 from origin.evaluate import add_command as add_evaluate
+from origin.sign import add_command as add_sign
 from origin.telemetry import setup_logging
 from origin.train import add_command as add_train
 from origin.upscale import add_command as add_upscale
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_warm(commands)
     add_train(commands)
+    add_sign(commands)
     add_cache_commands(commands)
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="as JSON")

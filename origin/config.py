@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from origin.access import KEY_ID, MD5_KEY
 from origin.errors import ConfigError
 
 RESERVED_NAMES = frozenset({"api", "healthz", "metrics", "player", "readyz", "static"})
@@ -18,6 +19,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _LOCATION = re.compile(r"/([A-Za-z0-9._-]+/)+")
 _ANCESTOR = re.compile(r"'self'|\*|[a-z][a-z0-9+.-]*:|(https?://)?[a-z0-9*.\[\]:-]+", re.IGNORECASE)
+_MIN_SECRET = 16
+_HIDDEN = frozenset({"signing_keys", "secure_link_secret", "cdn_secrets", "admin_keys"})
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -143,6 +146,36 @@ def _renditions(value: object, base: Path) -> tuple[str, ...]:
     return tuple(_text(spec, base) for spec in value)
 
 
+def _secret(value: object, base: Path) -> str:
+    expected = "a secret of at least 16 characters, env:NAME of a variable or file:PATH that has it"
+    kind, _, place = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if kind == "env":
+        value = os.environ.get(place)
+    elif kind == "file":
+        try:
+            value = (base / place).read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            value = None
+    if not isinstance(value, str) or len(value) < _MIN_SECRET:
+        raise _UnexpectedError(expected)
+    return value
+
+
+def _secrets(value: object, base: Path) -> tuple[str, ...]:
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise _UnexpectedError("a list of secrets")
+    return tuple(_secret(secret, base) for secret in value)
+
+
+def _keys(value: object, base: Path) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _UnexpectedError("a table of secrets by key id")
+    for name in value:
+        if not KEY_ID.fullmatch(name) or name == MD5_KEY:
+            raise _UnexpectedError(f"key ids of up to 32 letters, digits, '-' or '_', not {name!r}")
+    return {name: _secret(secret, base) for name, secret in value.items()}
+
+
 def _ancestors(value: object, base: Path) -> tuple[str, ...]:
     expected = _UnexpectedError("a list of origins such as https://example.org, or 'self'")
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -245,6 +278,18 @@ class Config:
     drain_seconds: float = 20.0
     frame_ancestors: tuple[str, ...] = ("'self'",)
     """Who may show the page in a frame, as Content-Security-Policy writes it."""
+    signing_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Secret by key id; with any, titles are served under signed paths only (see `access`)."""
+    secure_link_secret: str = field(default="", repr=False)
+    """Of tokens as nginx's secure_link module has them, MD5 that is; empty: none are taken."""
+    cdn_secret_header: str = "X-Origin-Secret"
+    cdn_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What a CDN must send in that header; with two, secrets can be rotated."""
+    admin_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Bearer tokens for /metrics and /api/warm."""
+    admin_port: int = 0
+    """Port of a listener of their own for these; 0: none."""
+    admin_host: str = "127.0.0.1"
     log_format: str = "text"
     log_level: str = "info"
 
@@ -278,6 +323,13 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "startup_seconds": _seconds,
     "drain_seconds": _seconds,
     "frame_ancestors": _ancestors,
+    "signing_keys": _keys,
+    "secure_link_secret": _secret,
+    "cdn_secret_header": _text,
+    "cdn_secrets": _secrets,
+    "admin_keys": _secrets,
+    "admin_port": _integer(0, 65535),
+    "admin_host": _text,
     "log_format": _choice("text", "json"),
     "log_level": _choice("debug", "info", "warning", "error"),
 }
@@ -338,5 +390,6 @@ def _parse(values: Mapping[str, object], base: Path, where: str) -> dict[str, An
 
 
 def _complaint(where: str, key: str, expected: str, value: object) -> str:
-    got = "" if key == "libraries" and "=" not in expected else f", got {value!r:.80}"
+    is_told = key not in _HIDDEN and (key != "libraries" or "=" in expected)
+    got = f", got {value!r:.80}" if is_told else ""
     return f"{where}: {key}: expected {expected}{got}"

@@ -31,6 +31,10 @@ class NotFoundError(OriginError):
     """No such title, variant, segment or file; or the digest in the path is outdated."""
 
 
+class ForbiddenError(OriginError):
+    """A token, a secret or a key is missing, wrong or expired."""
+
+
 class BrokenSourceError(OriginError):
     """The source is corrupt, truncated, empty or changed under us; mending it mends the title."""
 

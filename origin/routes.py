@@ -12,6 +12,8 @@ from aiohttp import hdrs, web
 
 import sr
 from origin import cmcd, errors
+from origin.access import Access, without_token
+from origin.guard import Guard, admitted_path
 from origin.headers import cache_status, is_background, server_timing
 from origin.pages import add_pages
 from origin.responses import FileOnDisk, body_response, problem, reference_response, text_response
@@ -45,6 +47,7 @@ _EXPOSED = (
 _SHADER_TYPE = "text/plain; charset=utf-8"
 _STATUS: dict[type[errors.OriginError], HTTPStatus] = {
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
+    errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.BrokenSourceError: HTTPStatus.BAD_GATEWAY,
     errors.UnsupportedSourceError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ProductionError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -54,10 +57,21 @@ _log = logging.getLogger(__name__)
 
 
 def add_routes(
-    app: web.Application, player: Path, frame_ancestors: Sequence[str] = ("'self'",)
+    app: web.Application,
+    player: Path,
+    frame_ancestors: Sequence[str] = ("'self'",),
+    guard: Guard | None = None,
 ) -> None:
-    """Register every route. The arguments are those of `pages.add_pages`."""
-    app.middlewares.extend([_observe, _problems])
+    """Register every route.
+
+    Args:
+        app: Where.
+        player: As for `pages.add_pages`.
+        frame_ancestors: The same.
+        guard: Turns requests away; nobody is turned away without it.
+    """
+    guard = guard or Guard(Access())
+    app.middlewares.extend([_observe, _problems, guard.middleware()])
     app.on_response_prepare.append(_finish)
     app.router.add_get("/healthz", _health, name="healthz")
     app.router.add_get("/readyz", _ready, name="readyz")
@@ -114,7 +128,7 @@ async def _preflight(_: web.Request) -> web.Response:
 
 async def _media(request: web.Request) -> web.StreamResponse:
     klass = Klass.WARM if is_background(request.headers.get("Priority")) else Klass.BLOCKING
-    path = request.rel_url.raw_path.removeprefix("/")
+    path = admitted_path(request).removeprefix("/")
     answer = await _ask(request, path, klass)
     request[_RESULT] = _result(answer)
     match answer:
@@ -194,7 +208,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
             response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         return response
     except Exception:
-        _log.exception("unexpected error answering %s", request.path)
+        _log.exception("unexpected error answering %s", without_token(request.path))
         return problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error; the origin's log has the details"
         )
@@ -230,5 +244,6 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         route = request.get(_RESULT, request.match_info.route.name or "other")
         metrics.request_ended(route, status)
         seconds = time.monotonic() - started
-        log(_log, request.method, path=request.path, status=status, kind=route, seconds=seconds)
+        path = without_token(request.path)
+        log(_log, request.method, path=path, status=status, kind=route, seconds=seconds)
     return response
