@@ -243,7 +243,7 @@ class Config:
     """Bytes, all that the cache keeps in memory included."""
     cache_bucket: str = ""
     """URL of a bucket that origins share, such as s3://bucket/prefix."""
-    cache_bucket_seconds: float = 3.0
+    cache_bucket_seconds: float = 1.0
     """What takes longer counts as a failure of the bucket."""
     cache_scrub_rate: int = 10**7
     """Bytes verified per second in the background; 0: none."""

@@ -33,7 +33,7 @@ class BucketTier:
     """
 
     def __init__(
-        self, store: "ObjectStore", *, timeout_seconds: float = 3.0, breaker: Breaker | None = None
+        self, store: "ObjectStore", *, timeout_seconds: float = 1.0, breaker: Breaker | None = None
     ) -> None:
         import obstore  # noqa: PLC0415 (an extra)
 
