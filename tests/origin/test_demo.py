@@ -6,7 +6,10 @@ import pytest
 
 from origin import demo
 from origin.errors import ConfigError
+from origin.media.inspect_file import inspect_file
+from origin.media.types import InspectFile
 from tests import ffmpeg_client
+from tests.media.subtitled import extracted
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,20 @@ def test_the_mkv_has_b_frames(small_library):
     pts = ffmpeg_client.packets(small_library / "bunny.mkv").video[0].pts
 
     assert list(pts) != sorted(pts)
+
+
+def test_the_mkv_has_subtitles_of_two_kinds_and_their_font(small_library):
+    path = small_library / "bunny.mkv"
+    facts = inspect_file(InspectFile(name=path.name, path=str(path)))
+
+    assert [(track.format, track.title) for track in facts.subtitles] == [
+        ("srt", "English"),
+        ("ass", "Styled"),
+    ]
+    assert [font.name for font in facts.fonts] == ["FredokaOne-Regular.ttf"]
+    assert facts.warnings == ()
+    assert len(extracted(path, 0)) == 10
+    assert len(extracted(path, 1)) == 20
 
 
 def test_a_made_library_is_left_alone(small_library, clip):
