@@ -39,6 +39,8 @@ class Item:
     """Whether the source is still the one that the key speaks of; blocks."""
     lighter: Callable[[BodyJob], Sequence[ProduceSegment]] = lambda job: ()
     """What may stand in for the job when time is short, the lightest last."""
+    library: str = ""
+    """Whose part of the cache it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +210,10 @@ class Production:
             raise _changed()
         stages = {"queue": queued[-1], **produced.stages}
         self._metrics.stages(stages)
-        kept = await self._cache.aput(item.key, produced.body)
+        cost = sum(produced.stages.values())
+        kept = await self._cache.aput(
+            item.key, produced.body, cost_seconds=cost, library=item.library
+        )
         self._substitutes.drop(item.key)
         return _Made(cached=kept, stages=stages)
 

@@ -202,6 +202,7 @@ class Service:
             content_type="image/jpeg",
             job=lambda: stills.job(title, name),
             is_current=title.snapshot.is_current,
+            library=_library(title),
         )
         return await self._production.get(item, Call(klass=max(klass, Klass.LOOKAHEAD)))
 
@@ -224,6 +225,7 @@ class Service:
             content_type=_INIT_TYPE,
             job=lambda: jobs.init_job(title, track_id),
             is_current=title.snapshot.is_current,
+            library=_library(title),
         )
         return await self._production.get(item)
 
@@ -258,6 +260,7 @@ class Service:
                 ),
                 is_current=title.snapshot.is_current,
                 lighter=lambda job: jobs.lighter_jobs(job, self._ladder),
+                library=_library(title),
             )
 
         return Stream(
@@ -294,6 +297,10 @@ class Service:
         if title is None:
             return PlaylistAnswer(text=playlist.text)
         return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))
+
+
+def _library(title: Title) -> str:
+    return title.title_path.partition("/")[0]
 
 
 def _known_init(offer: Offer) -> ProducedAnswer:
