@@ -147,7 +147,7 @@ def secure_link_hash(secret: str, expires: int, prefix: str) -> str:
 
 def without_token(path: str) -> str:
     """A path that may be logged."""
-    return f"{MARK}…/{path.removeprefix(MARK).partition('/')[2]}" if path.startswith(MARK) else path
+    return f"{MARK}*/{path.removeprefix(MARK).partition('/')[2]}" if path.startswith(MARK) else path
 
 
 def _prefix(raw_path: str, depth: int) -> str | None:

@@ -91,6 +91,21 @@ def sending_proxy(folder: Path, upstream: str, bodies: Path, *, workers: int = 1
 
 
 @contextmanager
+def checking_proxy(folder: Path, upstream: str, secret: str) -> Iterator[str]:
+    """Passes on what its secure_link module finds signed, two parts deep. Yields the base URL."""
+    token = r"^/~md5\.(?<expires>\d+)\.2\.(?<hash>[\w-]+)(?<prefix>/[^/]+/[^/]+)/"
+    server = f"""location ~ "{token}" {{
+      secure_link $hash,$expires;
+      secure_link_md5 "$expires$prefix {secret}";
+      if ($secure_link = "") {{ return 403; }}
+      if ($secure_link = "0") {{ return 403; }}
+      proxy_pass {upstream};
+    }}"""
+    with _running(folder, workers=1, http="", location="return 404;", server=server) as url:
+        yield url
+
+
+@contextmanager
 def _running(
     folder: Path, *, workers: int, http: str, location: str, server: str = ""
 ) -> Iterator[str]:

@@ -140,7 +140,7 @@ def test_md5_is_off_unless_it_has_a_secret() -> None:
 def test_secrets_and_tokens_are_not_shown() -> None:
     access = Access(signing_keys={"k": SECRET}, cdn_secrets=(SECRET,), admin_keys=(SECRET,))
     assert SECRET not in repr(access)
-    assert without_token(SIGNED) == "/~…" + PATH
+    assert without_token(SIGNED) == "/~*" + PATH
     assert without_token(PATH) == PATH
 
 
