@@ -12,7 +12,7 @@ from fractions import Fraction
 from manifests.errors import ManifestError
 from manifests.timeline import SegmentSpan
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 32 * 2**20
 """Of all segments of a track together: a cue that lasts for hours stands in many of them."""
 
 _HEAD = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n"
