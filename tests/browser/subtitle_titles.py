@@ -118,12 +118,34 @@ def make_titles(directory: Path) -> None:
     (directory / "master.m3u8").write_text(_multivariant())
 
 
+def make_film(path: Path) -> None:
+    """Writes a Matroska file with a SubRip track “Plain”, an ASS track “Styled”, and its font."""
+    directory = path.parent / f"{path.stem}-parts"
+    directory.mkdir()
+    (directory / "Blocks.ttf").write_bytes(block_font("Blocks"))
+    (directory / "styled.ass").write_text(ASS)
+    (directory / "plain.srt").write_text("1\n00:00:00,500 --> 00:00:03,000\nFrom <i>SubRip</i>\n")
+    inputs = [*_picture(), "-i", "plain.srt", "-i", "styled.ass", "-attach", "Blocks.ttf"]
+    names = ["-metadata:s:t:0", "mimetype=font/ttf", "-metadata:s:t:0", "filename=Blocks.ttf"]
+    names += ["-metadata:s:s:0", "title=Plain", "-metadata:s:s:1", "title=Styled"]
+    streams = ["-map", "0", "-map", "1", "-map", "2", *_CODEC, "-c:s", "copy"]
+    _run_ffmpeg(directory, *inputs, *names, *streams, str(path))
+
+
 def _make_video(directory: Path) -> None:
-    source = f"color=c=0x101010:s={WIDTH}x{HEIGHT}:r=25:d={SECONDS}"
-    command = [ffmpeg(), "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264"]
-    command += ["-pix_fmt", "yuv420p", "-g", "50", "-bf", "0", "-hls_time", "4"]
-    command += ["-hls_playlist_type", "vod", "-hls_segment_type", "fmp4", "index.m3u8"]
-    subprocess.run(command, cwd=directory, check=True)
+    segments = ["-hls_time", "4", "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"]
+    _run_ffmpeg(directory, *_picture(), *_CODEC, *segments, "index.m3u8")
+
+
+_CODEC = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "50", "-bf", "0")
+
+
+def _picture() -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"color=c=0x101010:s={WIDTH}x{HEIGHT}:r=25:d={SECONDS}")
+
+
+def _run_ffmpeg(directory: Path, *arguments: str) -> None:
+    subprocess.run([ffmpeg(), "-v", "error", *arguments], cwd=directory, check=True)
 
 
 def _make_rendition(directory: Path) -> None:

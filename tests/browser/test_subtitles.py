@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import av
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.browser.harness import run_driver
-from tests.browser.subtitle_titles import WIDTH, make_titles, origin_of
-from tests.tools import artefacts
+from tests.browser.subtitle_titles import WIDTH, make_film, make_titles, origin_of
+from tests.tools import artefacts, run_origin
 
 pytestmark = pytest.mark.browser
 
@@ -225,3 +226,22 @@ def test_broken_subtitles_are_spoken_of_and_the_video_plays_on(origin: str) -> N
     assert report["playback"] is None
     assert report["chosen"] == "English"
     assert all("404" in complaint for complaint in report["complaints"])
+
+
+def test_a_media_files_own_subtitles_and_fonts_are_drawn(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    make_film(library / "film.mkv")
+    arguments = (f"demo={library}", "--cache", tmp_path / "cache", "--rendition", "2x:anime4k-m")
+    with run_origin(*arguments) as url:
+        report = look(
+            url, "real", "subtitles-real", title="demo/film.mkv", tracks=["Plain", "Styled"]
+        )
+
+    assert report["complaints"] == []
+    assert report["message"] is None
+    assert report["plain"] == ["From SubRip"]
+    pixels = picture_of(report["styled"])
+    white = (pixels.min(-1) > 127) & free_of_controls(pixels)
+    assert extent(white) == pytest.approx((31 / 160, 36 / 90, 49 / 160, 54 / 90), abs=0.003)
+    assert sorted("".join(report["unstyled"])) == ["A", "B"]
