@@ -98,7 +98,8 @@ class DirectoryLock:
 def _take(directory: Path) -> int:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # For reading only: a file open for writing would keep its disk from being made read-only.
+        descriptor = os.open(directory / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         detail = f"the cache {directory} cannot be written: {error.strerror}"
         raise ConfigError(detail, source=str(directory)) from None
@@ -111,6 +112,5 @@ def _take(directory: Path) -> int:
         detail += "expected one cache directory per origin"
         raise ConfigError(detail, source=str(directory)) from None
     with contextlib.suppress(OSError):  # a full disk: the lock holds, its note may be missing
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        (directory / "lock").write_text(f"{os.getpid()}\n")
     return descriptor
