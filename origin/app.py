@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
@@ -15,17 +15,22 @@ from manifests.ladder import IDENTITY, RenditionSpec
 from origin.access import Access
 from origin.cache import Cache, Pins, StateStore, open_bucket, publish, upkeep
 from origin.config import Config
+from origin.connections import ConnectionLimits, Connections, be_brief_about_bad_requests
 from origin.errors import ConfigError
 from origin.guard import Guard
+from origin.limits import RequestLimits
 from origin.routes import METRICS, SERVICE, X_ACCEL_PREFIX, add_routes
 from origin.service import Service
 from origin.service.capability import model_digests
+from origin.service.warming import Warming
 from origin.telemetry import Metrics
+from origin.warm_api import WARMING
 from origin.worker.pool import WorkerPool
 from origin.worker.process import WorkerSettings
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_LINE_BYTES = 16 << 10
+_LINGERING_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -55,16 +60,37 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app[SERVICE] = service
     app[METRICS] = metrics
     app[X_ACCEL_PREFIX] = config.x_accel_prefix
+    app[WARMING] = warming = Warming(service, concurrency=config.upscale_workers + 1)
     guard = Guard(_access(config), config.admin_port or None)
-    add_routes(app, Path(__file__).parent / "player" / "dist", config.frame_ancestors, guard)
+    player = Path(__file__).parent / "player" / "dist"
+    add_routes(app, player, config.frame_ancestors, guard, _request_limits(config))
     try:
         await pool.start()
         rate = config.cache_scrub_rate
-        async with upkeep(cache, pins, scrub_bytes_per_second=rate), service:
+        async with upkeep(cache, pins, scrub_bytes_per_second=rate), service, aclosing(warming):
             yield app
     finally:
         await pool.close()
         await asyncio.to_thread(cache.close)
+
+
+def _request_limits(config: Config) -> RequestLimits:
+    return RequestLimits(
+        url_length=config.max_url_length,
+        query_length=config.max_query_length,
+        header_count=config.max_header_count,
+        headers_length=config.max_headers_length,
+    )
+
+
+def _connection_limits(config: Config) -> ConnectionLimits:
+    return ConnectionLimits(
+        connections=config.max_connections,
+        connections_per_address=config.max_connections_per_address,
+        head_seconds=config.head_seconds,
+        read_seconds=config.read_seconds,
+        read_rate=config.min_read_rate,
+    )
 
 
 def _access(config: Config) -> Access:
@@ -144,25 +170,30 @@ async def serve(config: Config, *, announce: Callable[[str], None] = print) -> N
         config: What to serve.
         announce: Called once with a line for the user when requests are answered.
     """
+    be_brief_about_bad_requests()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with build(config) as app:
+    connections = Connections(_connection_limits(config))
+    async with build(config) as app, connections.watching():
+        connections.attach(app, app[METRICS])
         runner = web.AppRunner(
             app,
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=config.drain_seconds,
+            keepalive_timeout=config.keep_alive_seconds,
+            lingering_time=_LINGERING_SECONDS,
             max_line_size=_MAX_LINE_BYTES,
             max_field_size=_MAX_LINE_BYTES,
         )
         await runner.setup()
         try:
             _warn_of_openness(config)
-            await _listen(runner, config.host, config.port)
+            await _listen(connections, runner, config.host, config.port)
             if config.admin_port:
-                await _listen(runner, config.admin_host, config.admin_port)
+                await _listen(connections, runner, config.admin_host, config.admin_port)
             announce(f"listening on {_url(runner, config)}")
             await stop.wait()
             _log.info("draining: up to %.0f s for requests in flight", config.drain_seconds)
@@ -189,9 +220,9 @@ def _warn_of_openness(config: Config) -> None:
         )
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(connections: Connections, runner: web.AppRunner, host: str, port: int) -> None:
     try:
-        await web.TCPSite(runner, host, port, reuse_address=True).start()
+        await connections.listen(runner, host, port)
     except OSError as error:
         reason = f"cannot listen on {host} port {port}: {error.strerror}"
         raise ConfigError(reason, source=host) from error

@@ -276,6 +276,22 @@ class Config:
     startup_seconds: float = 300.0
     """The same while it starts, does its first job (which may compile kernels), or inspects."""
     drain_seconds: float = 20.0
+    max_connections: int = 10_000
+    max_connections_per_address: int = 2_000
+    """Where there are too many, those that have waited longest for a request give way."""
+    head_seconds: float = 10.0
+    """How long a request's head may take; a connection without any ends after it."""
+    min_read_rate: int = 10_000
+    """Bytes per second at which responses must be read; 0: at any."""
+    read_seconds: float = 20.0
+    """How far a client may fall behind that."""
+    keep_alive_seconds: float = 75.0
+    """How long a connection may wait for its next request: longer than the CDN keeps it."""
+    max_url_length: int = 8192
+    """Bytes as they are sent, percent-encoded; so are the others."""
+    max_query_length: int = 4096
+    max_header_count: int = 100
+    max_headers_length: int = 16_384
     frame_ancestors: tuple[str, ...] = ("'self'",)
     """Who may show the page in a frame, as Content-Security-Policy writes it."""
     signing_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -322,6 +338,16 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "hang_seconds": _seconds,
     "startup_seconds": _seconds,
     "drain_seconds": _seconds,
+    "max_connections": _integer(1, 1_000_000),
+    "max_connections_per_address": _integer(1, 1_000_000),
+    "head_seconds": _seconds,
+    "min_read_rate": _size,
+    "read_seconds": _seconds,
+    "keep_alive_seconds": _seconds,
+    "max_url_length": _integer(64, 16_000),
+    "max_query_length": _integer(0, 16_000),
+    "max_header_count": _integer(8, 120),
+    "max_headers_length": _integer(256, 1_000_000),
     "frame_ancestors": _ancestors,
     "signing_keys": _keys,
     "secure_link_secret": _secret,

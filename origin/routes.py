@@ -15,6 +15,7 @@ from origin import cmcd, errors
 from origin.access import Access, without_token
 from origin.guard import Guard, admitted_path
 from origin.headers import cache_status, is_background, server_timing
+from origin.limits import RequestLimits
 from origin.pages import add_pages
 from origin.responses import FileOnDisk, body_response, problem, reference_response, text_response
 from origin.scheduler import Klass
@@ -29,6 +30,7 @@ from origin.service.answers import (
 )
 from origin.service.playing import Viewer
 from origin.telemetry import CONTENT_TYPE, Metrics, accept_request_id, log, request_id
+from origin.warm_api import add_warm_routes
 
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
@@ -61,6 +63,7 @@ def add_routes(
     player: Path,
     frame_ancestors: Sequence[str] = ("'self'",),
     guard: Guard | None = None,
+    limits: RequestLimits | None = None,
 ) -> None:
     """Register every route.
 
@@ -69,9 +72,11 @@ def add_routes(
         player: As for `pages.add_pages`.
         frame_ancestors: The same.
         guard: Turns requests away; nobody is turned away without it.
+        limits: What a request may be.
     """
+    limits = limits or RequestLimits()
     guard = guard or Guard(Access())
-    app.middlewares.extend([_observe, _problems, guard.middleware()])
+    app.middlewares.extend([_observe, limits.middleware(), _problems, guard.middleware()])
     app.on_response_prepare.append(_finish)
     app.router.add_get("/healthz", _health, name="healthz")
     app.router.add_get("/readyz", _ready, name="readyz")
@@ -79,6 +84,7 @@ def add_routes(
     app.router.add_get("/api/titles", _titles, name="titles")
     app.router.add_get("/api/shaders/{model}.glsl", _shader, name="shaders")
     add_pages(app.router, player, frame_ancestors)
+    add_warm_routes(app.router)
     app.router.add_get("/{path:.+}", _media, name="media")
     app.router.add_options("/{path:.*}", _preflight)
 
