@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 from origin.access import Access
 from origin.errors import ForbiddenError, NotFoundError
 
-ADMIN_ROUTES = frozenset({"metrics", "warm"})
+ADMIN_ROUTES = frozenset({"metrics", "warm", "warm-item"})
 """Names of the routes that are for administrators."""
 _ALWAYS_OPEN = frozenset({"healthz", "readyz"})
 _ADMITTED: web.RequestKey[str] = web.RequestKey("admitted_path", str)
@@ -38,7 +38,8 @@ class Guard:
         return guard
 
     def _check(self, request: web.Request) -> None:
-        name = request.match_info.route.name
+        resource = request.match_info.route.resource
+        name = None if resource is None else resource.name
         if name in _ALWAYS_OPEN:
             return
         if name in ADMIN_ROUTES or self._is_admin_listener(request):

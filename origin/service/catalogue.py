@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,12 @@ class Catalogue:
         """The prepared title, None if it cannot be upscaled."""
         prepared = await self._prepared(candidate)
         return None if isinstance(prepared, FailedTitle) else prepared
+
+    async def titles_where(self, is_meant: Callable[[str], bool]) -> list[Title]:
+        """Those whose title path is meant, prepared; those that cannot be upscaled are left out."""
+        candidates = [c for path, c in (await self._discover()).items() if is_meant(path)]
+        found = [await self.title_or_none(candidate) for candidate in candidates]
+        return [title for title in found if title is not None]
 
     async def prepare_all(self) -> None:
         """Prepare every title, one after the other; those that fail stay listed with the reason."""

@@ -123,6 +123,11 @@ def durations(title: Title) -> tuple[float, ...]:
     return tuple(float((span.end_pts - span.first_pts) * base) for span in title.facts.spans)
 
 
+def can_be_made(title: Title, index: int) -> bool:
+    """Whether the source's segment was found to be whole."""
+    return isinstance(title, FileTitle) or title.facts.segments[index].error is None
+
+
 def lighter_jobs(job: object, ladder: Mapping[str, str]) -> tuple[ProduceSegment, ...]:
     """The same segment by lighter models, the heaviest first.
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -139,6 +139,10 @@ class Service:
     async def titles(self) -> list[Mapping[str, Any]]:
         """Rows of /api/titles."""
         return await self._catalogue.summaries()
+
+    async def find_titles(self, is_meant: Callable[[str], bool]) -> list[Title]:
+        """Titles by their title paths; those that cannot be upscaled are left out."""
+        return await self._catalogue.titles_where(is_meant)
 
     async def answer(
         self,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from origin.service.jobs import segment_count
+from origin.service.jobs import can_be_made, segment_count
 from origin.service.production import cache_key
-from origin.service.titles import FileTitle, Offer, Title
+from origin.service.titles import Offer, Title
 
 
 class NotePins(Protocol):
@@ -58,5 +58,5 @@ class Warmth:
 
 def _keys(title: Title, offer: Offer) -> Iterator[str]:
     for index in range(segment_count(title)):
-        if isinstance(title, FileTitle) or title.facts.segments[index].error is None:
+        if can_be_made(title, index):
             yield cache_key(offer.digest, str(index))
