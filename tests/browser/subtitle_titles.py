@@ -16,6 +16,7 @@ from aiohttp import web
 
 from origin.pages import add_pages
 from tests.browser.block_font import block_font
+from tests.browser.closed_captions import caption, with_captions
 from tests.tools import ffmpeg, require_made
 
 SECONDS = 20
@@ -116,6 +117,7 @@ def make_titles(directory: Path) -> None:
     (directory / "holed" / "0.vtt").unlink()
     (directory / "gone" / "index.m3u8").unlink()
     (directory / "master.m3u8").write_text(_multivariant())
+    _make_captioned(directory / "captioned")
 
 
 def make_film(path: Path) -> None:
@@ -135,6 +137,17 @@ def make_film(path: Path) -> None:
 def _make_video(directory: Path) -> None:
     segments = ["-hls_time", "4", "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"]
     _run_ffmpeg(directory, *_picture(), *_CODEC, *segments, "index.m3u8")
+
+
+def _make_captioned(directory: Path) -> None:
+    directory.mkdir()
+    options = ["-x264-params", "slices=1:sliced-threads=0"]
+    _run_ffmpeg(directory, *_picture(), *_CODEC, *options, "plain.h264")
+    pairs = caption("CAPTIONS", shown_at=25, until=100, frames=SECONDS * 25)
+    stream = with_captions((directory / "plain.h264").read_bytes(), pairs)
+    (directory / "captioned.h264").write_bytes(stream)
+    source = ["-framerate", "25", "-i", "captioned.h264", "-c", "copy"]
+    _run_ffmpeg(directory, *source, "-hls_time", "4", "-hls_playlist_type", "vod", "index.m3u8")
 
 
 _CODEC = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "50", "-bf", "0")
@@ -188,7 +201,9 @@ def _titles() -> list[dict[str, Any]]:
         "error": None,
     }
     shifted = {**film, "id": "shifted", "name": "shifted", "ass_offset_seconds": 2}
-    return [film, shifted, {**film, "id": "hls", "name": "hls", "subtitles": []}]
+    hls = {**film, "id": "hls", "name": "hls", "subtitles": []}
+    captioned = {**hls, "id": "captioned", "url": "/demo/captioned/index.m3u8"}
+    return [film, shifted, hls, captioned]
 
 
 async def _list_titles(_request: web.Request) -> web.Response:

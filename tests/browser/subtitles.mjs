@@ -5,7 +5,7 @@ import { job, open, playTo, run, seek } from "./browser.mjs";
 
 const TRACKS = ["English", "Styled", "Fontless", "Broken style", "Broken", "Holed", "Gone"];
 
-const scenarios = { places, sharp, styles, timing, troubles, real };
+const scenarios = { places, sharp, styles, timing, troubles, captions, real };
 
 /** WebVTT's settings, as boxes relative to the picture's, and markup. */
 async function places(page) {
@@ -139,6 +139,16 @@ async function troubles(page) {
   await seek(page, 4.5);
   await settled(page);
   return { said, playback, chosen: await page.evaluate(() => window.player.subtitleTrack?.label ?? null) };
+}
+
+/** CEA-608 within the video. */
+async function captions(page) {
+  await show(page, "captioned", "Closed captions 1");
+  await seek(page, 2);
+  await settled(page);
+  const shown = await cues(page);
+  await seek(page, 5);
+  return { shown, later: await cues(page), picture: await box(page) };
 }
 
 /** A media file of a real origin. */

@@ -228,6 +228,16 @@ def test_broken_subtitles_are_spoken_of_and_the_video_plays_on(origin: str) -> N
     assert all("404" in complaint for complaint in report["complaints"])
 
 
+def test_captions_within_the_video_are_a_track_like_others(origin: str) -> None:
+    report = look(origin, "captions", "subtitles-captions")
+
+    assert report["complaints"] == []
+    (cue,) = report["shown"]
+    assert cue["text"].strip() == "CAPTIONS"
+    assert cue["top"] > 0.7 * report["picture"]["height"]
+    assert report["later"] == []
+
+
 def test_a_media_files_own_subtitles_and_fonts_are_drawn(tmp_path: Path) -> None:
     library = tmp_path / "library"
     library.mkdir()

@@ -69,8 +69,8 @@ export class AssRenderer {
     const { default: Jassub } = await import("jassub");
     const canvas = document.createElement("canvas");
     canvas.dataset.part = "ass";
-    place.prepend(canvas);
     const jassub = new Jassub({ canvas, subContent: script.text, fonts: script.fonts, queryFonts: false });
+    place.prepend(canvas);
     // It would clear the canvas and leave it so; `draw` is told of every new size.
     jassub._ro.disconnect();
     const renderer = new AssRenderer(jassub, canvas, storage);

@@ -114,6 +114,8 @@ export class Subtitles implements Part {
     if (hls !== this.hls) this.listen(hls);
     if (subtitleTrack && subtitleTrack.id !== this.trackId) this.say(null);
     this.trackId = subtitleTrack?.id ?? null;
+    // Fonts for Chinese and Japanese differ.
+    this.screen.element.lang = subtitleTrack?.language ?? "";
     const row = subtitleTrack?.row ?? null;
     const wanted = this.style.asAuthored && row?.ass ? row : null;
     if (wanted !== this.assRow) void this.startAss(wanted);

@@ -27,7 +27,6 @@ export class Screen {
 
   constructor() {
     this.element.dataset.part = "subtitle-screen";
-    this.element.lang = "";
   }
 
   /** Lays the screen over `picture`, of whose bottom `covered` pixels lie under controls. */
