@@ -32,6 +32,8 @@ function choose(id: string, start: { play: boolean }): void {
   history.pushState(null, "", write({ title: id }));
   show({ ...start, variant: player.recall<string>("variant") });
   window.scrollTo({ top: 0, behavior: "smooth" });
+  // The keys are the player's from here on.
+  element.focus({ preventScroll: true });
 }
 
 /** Shows what the address names. */

@@ -23,8 +23,12 @@ export class UpscalePlayerElement extends HTMLElement {
   }
 
   connectedCallback(): void {
-    if (!this.hasAttribute("tabindex")) this.tabIndex = -1;
     if (this.hasAttribute("muted")) this.player.video.muted = true;
+  }
+
+  /** Gives the keyboard to the player. */
+  override focus(options?: FocusOptions): void {
+    this.player.shell.frame.focus(options);
   }
 
   attributeChangedCallback(_name: string, _before: string | null, src: string | null): void {

@@ -7,6 +7,11 @@ import type { Shell } from "./shell";
 /** Wider players have the menu in their corner, narrower ones as a sheet at the bottom of the window. */
 const NARROW = 560;
 
+/** What gets the focus when a panel opens, the best first. */
+const FIRST = ["input:checked", ".row:not([hidden])", "input:enabled, select:enabled", "button"];
+
+const LAST = "keys";
+
 interface Panel {
   row: HTMLButtonElement;
   summary: HTMLElement;
@@ -55,8 +60,8 @@ export class Menu {
     section.hidden = true;
     row.addEventListener("click", () => this.show(name));
     back.addEventListener("click", () => this.show(null, row));
+    this.rows.insertBefore(row, this.panels.get(LAST)?.row ?? null);
     this.panels.set(name, { row, summary, section });
-    this.rows.append(row);
     this.shell.menu.append(section);
     return (text) => (summary.textContent = text);
   }
@@ -76,10 +81,17 @@ export class Menu {
     const { controls, settingsButton, menu } = this.shell;
     controls.toggleAttribute("noautohide", open);
     settingsButton.setAttribute("aria-expanded", String(open));
-    if (!open) return;
+    if (!open) return this.returnFocus();
     this.show(this.wanted);
     this.wanted = null;
     menu.scrollTop = 0;
+  }
+
+  /** A browser that lost the focus with the menu would start again at the top of the page. */
+  private returnFocus(): void {
+    const { root, menu, settingsButton } = this.shell;
+    const isLost = root.activeElement === null && document.activeElement === document.body;
+    if (isLost || menu.contains(root.activeElement)) settingsButton.focus();
   }
 
   private show(name: string | null, focus?: HTMLElement): void {
@@ -88,7 +100,8 @@ export class Menu {
     for (const { section } of this.panels.values()) section.hidden = section !== wanted?.section;
     this.place();
     const inside = wanted?.section ?? this.list;
-    (focus ?? inside.querySelector<HTMLElement>("input:checked, .row:not([hidden]), input, select, button"))?.focus();
+    const firsts = FIRST.map((selector) => inside.querySelector<HTMLElement>(selector));
+    (focus ?? firsts.find((element) => element !== null))?.focus();
   }
 
   private readonly place = (): void => {

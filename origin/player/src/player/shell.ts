@@ -21,7 +21,7 @@ import { sheetOf } from "./shadow";
 /** An empty title keeps the tooltip of the host's own `title` attribute off the picture. */
 const HTML = `
 <div class="player" data-part="player" title="">
-  <div class="frame" data-part="frame">
+  <div class="frame" data-part="frame" tabindex="-1">
     <media-controller nohotkeys gesturesdisabled novolumepref nosubtitleslangpref autohide="3">
       <video slot="media" playsinline crossorigin="anonymous"></video>
       <div slot="media" class="layers" data-part="layers"></div>
@@ -32,7 +32,7 @@ const HTML = `
           <media-play-button notooltip></media-play-button>
           <media-mute-button notooltip></media-mute-button>
           <media-volume-range></media-volume-range>
-          <media-time-display showduration></media-time-display>
+          <media-time-display showduration notoggle></media-time-display>
           <span class="spring"></span>
           <button type="button" class="chip" data-part="variant-button" hidden></button>
           <span class="buttons" data-part="buttons"></span>
