@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -12,6 +15,7 @@ _HEADERS = {
     "Priority": "u=7",  # RFC 9218: background
     "User-Agent": "upscale-origin warm",
 }
+_STAGE = re.compile(r"([\w-]+);dur=([0-9.]+)")
 _CONNECT_SECONDS = 10.0
 _ATTEMPTS = 4
 _MAX_BYTES = 64 << 20
@@ -22,14 +26,21 @@ _AGAIN = frozenset({429, 500, 503, 504})
 class Client:
     """Gets things from an origin, or from a CDN before it. An async context; for one event loop."""
 
-    def __init__(self, *, connections: int, pause_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int,
+        pause_seconds: float = 1.0,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._connections = connections
+        self._headers = {**_HEADERS, **headers}
         self._pause_seconds = pause_seconds
 
     async def __aenter__(self) -> "Client":
         """Open the session."""
         self._session = aiohttp.ClientSession(
-            headers=_HEADERS,
+            headers=self._headers,
             connector=aiohttp.TCPConnector(limit=self._connections),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         )
@@ -39,14 +50,17 @@ class Client:
         """Close it."""
         await self._session.close()
 
-    async def touch(self, url: str) -> bool:
-        """Have a segment made and throw it away; returns whether it was there already.
+    async def touch(self, url: str) -> float | None:
+        """Have a segment made and throw it away.
+
+        Returns:
+            Seconds of work that it took, None if it was there already.
 
         Raises:
             OriginError: It cannot be had; the message says why.
         """
         headers, _ = await self._get(url, keep=False)
-        return headers.get("X-Cache") == "hit"
+        return None if headers.get("X-Cache") == "hit" else work_seconds(headers)
 
     async def text(self, url: str) -> str:
         """Fetch a playlist.
@@ -98,6 +112,12 @@ class Client:
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise UnavailableError(f"{url}: {reason}", source=url) from error
+
+
+def work_seconds(headers: Mapping[str, str]) -> float:
+    """The sum of the stages that a Server-Timing header tells of, waiting in a queue left out."""
+    stages = _STAGE.findall(headers.get("Server-Timing", ""))
+    return sum(float(milliseconds) for name, milliseconds in stages if name != "queue") / 1000
 
 
 def _error(url: str, status: int, body: bytes) -> OriginError:

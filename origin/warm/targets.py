@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -43,7 +44,8 @@ async def find_segments(client: Client, url: str, wanted: Wanted) -> list[str]:
 
     Args:
         client: To ask with.
-        url: Of an origin (all titles), a title, or the media playlist of a produced variant.
+        url: Of an origin (all titles), a title, or the media playlist of a produced variant; with
+            `*` in its path, of all titles that it fits.
         wanted: Which of its renditions, and which part.
 
     Raises:
@@ -54,6 +56,8 @@ async def find_segments(client: Client, url: str, wanted: Wanted) -> list[str]:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ConfigError(f"{url}: expected a URL such as http://127.0.0.1:8080/name/title.m3u8")
     playlists = await _from_listing(client, url)
+    if playlists is None and "*" in parts.path:
+        raise ConfigError(f"{url}: there is no such title, or no /api/titles to tell them from")
     if playlists is None:
         playlists = await _from_playlist(client, url)
     chosen = [
@@ -77,11 +81,16 @@ async def _from_listing(client: Client, url: str) -> list[Playlist] | None:
         rows = await client.document(urljoin(url, "/api/titles"))
         if not isinstance(rows, list):
             return None
-        own = [row for row in rows if path in ("/", row["url"])]
+        own = [row for row in rows if path == "/" or fnmatchcase(row["url"], _literal(path))]
         if not any(row["status"] == "preparing" for row in own):
             return _ready(url, own) if own else _one_rendition(url, rows)
         await asyncio.sleep(_PAUSE_SECONDS)
     raise UnavailableError(f"{url}: the origin is still preparing it; try again later")
+
+
+def _literal(path: str) -> str:
+    """A pattern in which `*` alone has a meaning."""
+    return path.replace("[", "[[]").replace("?", "[?]")
 
 
 def _ready(url: str, rows: Sequence[Mapping[str, Any]]) -> list[Playlist]:

@@ -1,8 +1,9 @@
 """Requests segments, some at a time, and counts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from origin.errors import OriginError
 from origin.progress import Report
@@ -18,6 +19,8 @@ class Outcome:
     found: int = 0
     """In the cache already."""
     failed: int = 0
+    work_seconds: float = 0.0
+    """Of the origin's workers, over all that were made."""
 
     @property
     def total(self) -> int:
@@ -25,7 +28,14 @@ class Outcome:
         return self.made + self.found + self.failed
 
 
-async def warm(urls: Sequence[str], wanted: Wanted, *, concurrency: int, report: Report) -> Outcome:
+async def warm(
+    urls: Sequence[str],
+    wanted: Wanted,
+    *,
+    concurrency: int,
+    report: Report,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Outcome:
     """Have segments made that are not cached yet; one that fails does not stop the others.
 
     Args:
@@ -33,11 +43,12 @@ async def warm(urls: Sequence[str], wanted: Wanted, *, concurrency: int, report:
         wanted: Which renditions, and which part.
         concurrency: Requests at a time.
         report: Told what fails, and how it goes.
+        headers: Sent with every request, such as a CDN's secret.
 
     Raises:
         OriginError: A URL is of no use.
     """
-    async with Client(connections=concurrency) as client:
+    async with Client(connections=concurrency, headers=headers) as client:
         segments: dict[str, None] = {}
         for url in urls:
             segments |= dict.fromkeys(await find_segments(client, url, wanted))
@@ -57,10 +68,12 @@ async def warm(urls: Sequence[str], wanted: Wanted, *, concurrency: int, report:
 
 async def _one(client: Client, url: str, outcome: Outcome, report: Report) -> None:
     try:
-        if await client.touch(url):
+        seconds = await client.touch(url)
+        if seconds is None:
             outcome.found += 1
         else:
             outcome.made += 1
+            outcome.work_seconds += seconds
     except OriginError as error:
         outcome.failed += 1
         report.note(error.detail)

@@ -1,5 +1,6 @@
 """`upscale-origin warm` against a running origin, and variants that wait for it."""
 
+import json
 import re
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from origin.cli import main
 from origin.warm.client import Client
 from origin.warm.targets import Wanted, find_segments
-from tests.http_client import get, title, titles, track
+from tests.http_client import get, post, title, titles, track
 from tests.media.synth import Clip, Sound, write_file, write_hls
 from tests.tools import ROOT, run_origin
 
@@ -131,6 +132,42 @@ def test_a_media_playlist_and_a_part_of_it(running, capsys):
         get(segment, Range="bytes=0-0", Priority="u=7").headers["X-Cache"] for segment in segments
     ]
     assert states == ["miss", "hit", "hit", "miss", "miss"]
+
+
+def test_titles_by_pattern_and_from_a_file_with_an_outcome_for_scripts(running, tmp_path, capsys):
+    file = tmp_path / "titles"
+    file.write_text(f"# the film\n\n{running}/lib/film.mkv/index.m3u8\n")
+    options = ("--rendition", "up-180p-bilinear", "--to", "0.5", "--json")
+    assert warm(f"{running}/lib/*/index.m3u8", "--titles", str(file), *options) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome["made"] + outcome["found"] == 5
+    assert outcome["work_seconds"] > 0
+    assert warm(f"{running}/lib/f*", *options) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "made": 0,
+        "found": 4,
+        "failed": 0,
+        "work_seconds": 0,
+    }
+    assert warm(f"{running}/nothing*", *options) == 2
+    assert warm() == 2
+    assert warm(running, "--header", "no colon") == 2
+
+
+def test_an_administrator_has_titles_warmed_by_the_origin_itself(running):
+    wanted = {"titles": ["lib/fmp4/*"], "renditions": ["up-180p-*"]}
+    reply = post(f"{running}/api/warm", wanted)
+    assert reply.status == 202
+    url = running + reply.headers["Location"]
+    while (row := get(url).json)["state"] == "running":
+        time.sleep(0.05)
+    assert row["errors"] == []
+    segments = track(running + rendition(running, NAMES[1], "up-180p-bilinear")["url"]).segments
+    assert row["segments"]["total"] == len(segments)
+    assert row["segments"]["made"] + row["segments"]["found"] == len(segments)
+    assert all(get(segment).headers["X-Cache"] == "hit" for segment in segments)
+    assert post(f"{running}/api/warm", {"titles": []}).status == 400
+    assert get(f"{running}/api/warm/none").status == 404
 
 
 def test_a_broken_segment_is_named_and_does_not_stop_the_rest(tmp_path, capsys):
