@@ -134,6 +134,7 @@ export class Compare implements Part {
     if (!opened || !choice) return;
     opened.choices[side] = choice;
     opened.comparison.stop();
+    opened.view.expire();
     opened.comparison = this.compare(opened.view, opened.choices);
     opened.view.showChoices(this.choices(), opened.choices);
   }

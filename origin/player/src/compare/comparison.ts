@@ -1,7 +1,5 @@
 /** Two sides that play: where their pictures come from, in step, until `stop`. */
 
-import type { ErrorData } from "hls.js";
-import { explain } from "../player/messages";
 import type { Comparing, Player, Variant } from "../types";
 import type { Choice } from "./choices";
 import { Filtering } from "./filtering";
@@ -108,7 +106,7 @@ export class Comparison implements Comparing {
   private openSecond(): Second {
     const { variant } = this.choices[this.following];
     const at = this.player.video.currentTime;
-    const second = new Second(this.player, variant, at, (data) => this.failSecond(data));
+    const second = new Second(this.player, variant, at, (reason) => this.failSecond(reason));
     this.view.backstage.append(second.video);
     return second;
   }
@@ -181,9 +179,9 @@ export class Comparison implements Comparing {
     this.pair = null;
   }
 
-  private failSecond(data: ErrorData): void {
+  private failSecond(reason: string): void {
     this.lockstep?.stop();
-    this.fail(this.following, explain(data) ?? "It could not be played.");
+    this.fail(this.following, reason);
   }
 
   private fail(side: SideIndex, reason: string): void {

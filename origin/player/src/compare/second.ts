@@ -2,6 +2,7 @@
 
 import Hls, { type ErrorData, type Fragment, type LevelDetails } from "hls.js";
 import { createEngine } from "../player/engine";
+import { explain } from "../player/messages";
 import type { Player, SecondPlayback, Variant } from "../types";
 
 const AHEAD_SECONDS = 12;
@@ -20,13 +21,16 @@ export class Second implements SecondPlayback {
   /** The segment that is being fetched, and since when. */
   fetching: { fragment: Fragment; sinceMs: number } | null = null;
   private recovered = false;
+  private failed = false;
+  /** The last that went wrong. */
+  private trouble = "It could not be played.";
   private readonly measure: () => void;
 
   constructor(
     private readonly player: Player,
     readonly variant: Variant,
     startSeconds: number,
-    private readonly onFailure: (data: ErrorData) => void,
+    private readonly onFailure: (reason: string) => void,
   ) {
     const title = player.title;
     if (!title) throw new Error("nothing plays");
@@ -72,8 +76,9 @@ export class Second implements SecondPlayback {
     hls.on(Hls.Events.FRAG_LOADED, () => {
       this.fetching = null;
     });
+    // Where a segment cannot be had, hls.js goes on with another variant, which is not what is compared.
     hls.on(Hls.Events.LEVEL_SWITCHING, (_event, { level }) => {
-      if (level !== this.variant.index) hls.loadLevel = this.variant.index;
+      if (level !== this.variant.index) this.fail(this.trouble);
     });
     hls.on(Hls.Events.FRAG_BUFFERED, this.measure);
     this.player.hls?.on(Hls.Events.FRAG_BUFFERED, this.measure);
@@ -81,13 +86,24 @@ export class Second implements SecondPlayback {
   }
 
   private cope(data: ErrorData): void {
+    this.trouble = explain({ ...data, fatal: true } as ErrorData) ?? this.trouble;
     if (!data.fatal) return;
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !this.recovered) {
       this.recovered = true;
       this.hls.recoverMediaError();
     } else {
-      this.onFailure(data);
+      this.fail(this.trouble);
     }
+  }
+
+  private fail(reason: string): void {
+    if (this.failed) return;
+    this.failed = true;
+    // Not from within one of hls.js's own events.
+    queueMicrotask(() => {
+      this.hls.stopLoad();
+      this.onFailure(reason);
+    });
   }
 
   private measureOffset(): void {

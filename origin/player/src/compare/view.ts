@@ -41,7 +41,7 @@ export class View {
     this.lensButton = this.makeLensButton();
     this.element = make(
       "section",
-      { class: "compare", "data-layer": "compare", "data-part": "compare", "aria-label": "Comparison" },
+      { class: "compare", "data-layer": "compare", "data-part": "comparison", "aria-label": "Comparison" },
       this.backstage,
       this.canvases[1],
       this.canvases[0],
@@ -65,12 +65,19 @@ export class View {
     }
   }
 
+  /** What the canvases show is no longer what the names say. */
+  expire(): void {
+    this.element.classList.add("pending");
+    for (const each of this.canvases) delete each.dataset.seconds;
+  }
+
   draw([a, b]: Pair): void {
     this.drawSide(0, a);
     this.drawSide(1, b);
   }
 
   drawSide(side: SideIndex, { image, seconds }: Picture): void {
+    this.element.classList.remove("pending");
     const target = this.canvases[side];
     const context = target.getContext("2d");
     if (!context) return;
