@@ -23,6 +23,7 @@ media file `film.mkv`: who serves tries the title that `match` names, then a fil
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
@@ -120,6 +121,7 @@ def _decode_part(part: str) -> str | None:
     return None if unsafe else text
 
 
+@lru_cache(maxsize=2048)
 def match(path: str) -> Route | None:
     """Read the percent-encoded path of a request (no query).
 

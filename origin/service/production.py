@@ -23,6 +23,7 @@ from origin.worker.tickets import Ladder
 
 SUBSTITUTES_BYTES = 64 * 2**20
 _MOST_REMAKES = 1000
+_HASHED_LENGTH = 16
 _log = logging.getLogger(__name__)
 
 
@@ -242,6 +243,7 @@ class Production:
             content_type=item.content_type,
             cache_result=result,
             stages=made.stages,
+            is_stored=result is CacheResult.MISS and self.holds(item),
         )
 
 
@@ -257,4 +259,6 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
 
 def cache_key(digest: str, name: str) -> str:
     """The cache's key for a body: its place under the plan's digest."""
-    return f"{digest}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    if len(name) < _HASHED_LENGTH and name.isascii() and name.isalnum():
+        return f"{digest}-{name}"
+    return f"{digest}-{hashlib.sha256(name.encode()).hexdigest()[:_HASHED_LENGTH]}"

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -57,6 +57,8 @@ class Asking:
     by_reference: bool
 
 
+_STREAMS = 256
+"""So many are remembered, so that a hit need not describe its whole track again."""
 _READ_AGAIN_SECONDS = 10.0
 """What it costs, roughly, to read a film again for its subtitles, which a cache thus keeps."""
 
@@ -90,7 +92,7 @@ class Service:
         )
         patience = Patience(
             startup_seconds=config.startup_patience_seconds,
-            unknown_seconds=config.player_patience_seconds,
+            most_seconds=config.player_patience_seconds,
         )
         self._playing = Playing(
             production=self._production,
@@ -110,6 +112,7 @@ class Service:
         )
         self._warmth = Warmth(cache.contains, pins.note)
         self._catalogue = Catalogue(libraries, preparer, self._warmth)
+        self._streams: dict[str, tuple[Title, Stream]] = {}
         self._preparing: asyncio.Task[None] | None = None
         self._draining = False
 
@@ -241,20 +244,40 @@ class Service:
         if route.extension != jobs.extension(title, route.track_id):
             raise NotFoundError(f"the segments of {route.track_id} do not end in {route.extension}")
         stream = self._stream(title, route.track_id, digest)
+        answer = await self._stream_segment(stream, route, route.index, asking)
+        after = route.index + 1
+        if not jobs.has_segment(title, route.track_id, after):
+            return answer
+        return replace(answer, next_uri=f"{after}.{route.extension}")
+
+    async def _stream_segment(
+        self, stream: Stream, route: Route, index: int, asking: Asking
+    ) -> ProducedAnswer:
         if asking.klass is not Klass.BLOCKING:
             call = Call(klass=asking.klass, by_reference=asking.by_reference)
-            return await self._production.get(stream.item(route.index), call)
+            return await self._production.get(stream.item(index), call)
         return await self._playing.get(
             stream,
-            route.index,
+            index,
             asking.viewer,
             next_index=next_index(route, asking.raw_path, asking.viewer.cmcd),
             by_reference=asking.by_reference,
         )
 
     def _stream(self, title: Title, track_id: str, digest: str) -> Stream:
+        known = self._streams.get(digest)
+        if known is not None and known[0] is title:
+            return known[1]
+        stream = self._new_stream(title, track_id, digest)
+        self._streams[digest] = (title, stream)
+        if len(self._streams) > _STREAMS:
+            del self._streams[next(iter(self._streams))]
+        return stream
+
+    def _new_stream(self, title: Title, track_id: str, digest: str) -> Stream:
         extension = jobs.extension(title, track_id)
 
+        @lru_cache(maxsize=64)
         def item(index: int) -> Item:
             return Item(
                 key=cache_key(digest, str(index)),
