@@ -105,12 +105,17 @@ def server_timing(stages: dict[str, float]) -> str:
     return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in stages.items())
 
 
-def cache_status(result: str) -> str:
-    """Format RFC 9211's Cache-Status for `hit`, `miss`, `coalesced` or `degraded`."""
+def cache_status(result: str, *, is_stored: bool = False) -> str:
+    """Format RFC 9211's Cache-Status; no cache key is in it.
+
+    Args:
+        result: `hit`, `miss`, `coalesced` or `degraded`.
+        is_stored: The cache keeps what had to be made.
+    """
     details = {
         "hit": "hit",
         "coalesced": "fwd=uri-miss; collapsed",
         "degraded": "fwd=uri-miss; detail=degraded",
     }
-    detail = details.get(result, "fwd=uri-miss")
+    detail = details.get(result, "fwd=uri-miss; stored" if is_stored else "fwd=uri-miss")
     return f"upscale-origin; {detail}"

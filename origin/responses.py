@@ -22,8 +22,9 @@ def body_response(request: web.BaseRequest, body: bytes, headers: dict[str, str]
     """
     headers = headers | {hdrs.ACCEPT_RANGES: "bytes"}
     etag = headers[hdrs.ETAG]
-    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag, weak=True):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    short = _without_body(request, headers)
+    if short is not None:
+        return short
     wanted = request.headers.get(hdrs.RANGE)
     condition = request.headers.get(hdrs.IF_RANGE)
     if condition is not None and not etag_matches(condition, etag, weak=False):
@@ -42,6 +43,17 @@ def body_response(request: web.BaseRequest, body: bytes, headers: dict[str, str]
     return web.Response(status=HTTPStatus.PARTIAL_CONTENT, body=part, headers=headers)
 
 
+def _without_body(request: web.BaseRequest, headers: dict[str, str]) -> web.Response | None:
+    """What RFC 9110 section 13.2.2 has to say before a body is sent, if anything."""
+    etag = headers[hdrs.ETAG]
+    expected = request.headers.get(hdrs.IF_MATCH)
+    if expected not in (None, "*") and not etag_matches(expected, etag, weak=False):
+        return problem(HTTPStatus.PRECONDITION_FAILED, "the body is not the one that was expected")
+    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag, weak=True):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return None
+
+
 def reference_response(
     request: web.BaseRequest, location: str, headers: dict[str, str]
 ) -> web.Response:
@@ -49,9 +61,9 @@ def reference_response(
 
     Ranges are nginx's business: it answers them from the file.
     """
-    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), headers[hdrs.ETAG], weak=True):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return web.Response(headers=headers | {"X-Accel-Redirect": location})
+    short = _without_body(request, headers)
+    reference = headers | {"X-Accel-Redirect": location}
+    return web.Response(headers=reference) if short is None else short
 
 
 def text_response(
@@ -59,7 +71,7 @@ def text_response(
 ) -> web.Response:
     """Answer with a text, gzipped where that is accepted; never with a part of it."""
     body = text.encode()
-    headers = {
+    headers: dict[str, str] = {
         hdrs.CONTENT_TYPE: content_type,
         hdrs.CACHE_CONTROL: cache,
         hdrs.VARY: hdrs.ACCEPT_ENCODING,
@@ -68,9 +80,8 @@ def text_response(
         body = gzip.compress(body, mtime=0)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     headers[hdrs.ETAG] = strong_etag(body)
-    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), headers[hdrs.ETAG], weak=True):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return web.Response(body=body, headers=headers)
+    short = _without_body(request, headers)
+    return web.Response(body=body, headers=headers) if short is None else short
 
 
 class FileOnDisk(web.FileResponse):

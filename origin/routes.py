@@ -44,7 +44,8 @@ _DEGRADED_CACHE = "public, max-age=5"
 _PLAYLIST_CACHE = "public, max-age=5"
 _FILE_CACHE = "public, max-age=3600"
 _EXPOSED = (
-    "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Server-Timing, X-Cache"
+    "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Link, Server-Timing, "
+    "X-Cache"
 )
 _SHADER_TYPE = "text/plain; charset=utf-8"
 _STATUS: dict[type[errors.OriginError], HTTPStatus] = {
@@ -107,9 +108,8 @@ async def _metrics(request: web.Request) -> web.Response:
 
 async def _titles(request: web.Request) -> web.Response:
     titles = await request.app[SERVICE].titles()
-    response = web.json_response(titles, dumps=lambda value: json.dumps(value, indent=1))
-    response.headers[hdrs.CACHE_CONTROL] = "no-cache"
-    return response
+    text = json.dumps(titles, indent=1)
+    return text_response(request, text, content_type="application/json", cache="no-cache")
 
 
 async def _shader(request: web.Request) -> web.Response:
@@ -186,8 +186,12 @@ def _produced_response(request: web.Request, answer: ProducedAnswer) -> web.Resp
         hdrs.CACHE_CONTROL: _DEGRADED_CACHE if is_degraded else _IMMUTABLE,
         hdrs.ETAG: f'"{answer.etag}"',
         "X-Cache": answer.cache_result.value,
-        "Cache-Status": cache_status(answer.cache_result.value),
+        "Cache-Status": cache_status(answer.cache_result.value, is_stored=answer.is_stored),
     }
+    if answer.next_uri is not None:
+        headers[hdrs.LINK] = f'<{answer.next_uri}>; rel="next"'
+        if request.headers.get("CDN-Origin-Assist-Prefetch-Enabled") == "1":
+            headers["CDN-Origin-Assist-Prefetch-Path"] = answer.next_uri
     if answer.stages:
         headers["Server-Timing"] = server_timing(answer.stages)
     if answer.located is not None:
@@ -250,6 +254,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         route = request.get(_RESULT, request.match_info.route.name or "other")
         metrics.request_ended(route, status)
         seconds = time.monotonic() - started
-        path = without_token(request.path)
-        log(_log, request.method, path=path, status=status, kind=route, seconds=seconds)
+        if _log.isEnabledFor(logging.INFO):
+            path = without_token(request.path)
+            log(_log, request.method, path=path, status=status, kind=route, seconds=seconds)
     return response

@@ -39,6 +39,10 @@ class ProducedAnswer:
     """Seconds by stage, empty for a hit."""
     located: LocatedObject | None = None
     """Where the body lies, for a server in front to send; `body` is empty then."""
+    is_stored: bool = False
+    """The cache keeps the body now. Says something of one that was just made."""
+    next_uri: str | None = None
+    """The segment after this one, relative to this one; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

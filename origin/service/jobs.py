@@ -76,6 +76,16 @@ def segment_count(title: Title) -> int:
     return len(title.source.bodies)
 
 
+def has_segment(title: Title, track_id: str, index: int) -> bool:
+    """Whether a track that there is has a segment `index`."""
+    if index >= segment_count(title):
+        return False
+    if not isinstance(title, FileTitle) or _audio_index(title, track_id) is None:
+        return True
+    spans = audio_track(title, track_id).spans
+    return any(span.index == index and span.packet_count for span in spans)
+
+
 def segment_job(title: Title, track_id: str, index: int, *, device: str, threads: int) -> BodyJob:
     """The job that makes segment `index` of a track.
 
@@ -101,14 +111,13 @@ def segment_job(title: Title, track_id: str, index: int, *, device: str, threads
 
 
 def _package_audio(title: FileTitle, track_id: str, index: int) -> PackageAudio:
-    audio = audio_track(title, track_id)
-    if not any(span.index == index and span.packet_count for span in audio.spans):
+    if not has_segment(title, track_id, index):
         raise NotFoundError(f"{title.title_path} has no segment {index} of {track_id}")
     return PackageAudio(
         name=title.source.path,
         path=_file_path(title),
         container=title.facts.container,
-        audio=audio,
+        audio=audio_track(title, track_id),
         span_index=index,
         offset_seconds=title.facts.offset_seconds,
         sequence_number=index + 1,

@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from origin import errors
+from origin.limits import RequestLimits
 from origin.routes import METRICS, SERVICE, add_routes
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult, FileAnswer, PlaylistAnswer, ProducedAnswer
@@ -33,6 +34,8 @@ class FakeService:
                     content_type="video/mp2t",
                     cache_result=result,
                     stages={} if result is CacheResult.HIT else {"queue": 0.001},
+                    is_stored=result is CacheResult.MISS,
+                    next_uri="1.ts" if result is CacheResult.HIT else None,
                 )
                 for result in CacheResult
             },
@@ -69,7 +72,7 @@ async def client(service, tmp_path):
     app = web.Application()
     app[SERVICE] = service
     app[METRICS] = Metrics()
-    add_routes(app, tmp_path / "no-player")
+    add_routes(app, tmp_path / "no-player", limits=RequestLimits(url_length=6000))
     async with TestClient(TestServer(app), auto_decompress=False) as client:
         yield client
 
@@ -166,8 +169,9 @@ async def test_parts_of_another_body_are_not_mixed_in(client, path):
     ("result", "status"),
     [
         ("hit", "upscale-origin; hit"),
-        ("miss", "upscale-origin; fwd=uri-miss"),
+        ("miss", "upscale-origin; fwd=uri-miss; stored"),
         ("coalesced", "upscale-origin; fwd=uri-miss; collapsed"),
+        ("degraded", "upscale-origin; fwd=uri-miss; detail=degraded"),
     ],
 )
 async def test_how_a_segment_came_to_be_is_said(client, result, status):
@@ -175,6 +179,45 @@ async def test_how_a_segment_came_to_be_is_said(client, result, status):
     assert reply.headers["X-Cache"] == result
     assert reply.headers["Cache-Status"] == status
     assert reply.headers.get("Server-Timing") == (None if result == "hit" else "queue;dur=1.0")
+
+
+async def test_the_next_segment_is_told_to_those_who_fetch_ahead(client):
+    reply = await client.get("/lib/hit.ts")
+    assert reply.headers["Link"] == '<1.ts>; rel="next"'
+    assert "CDN-Origin-Assist-Prefetch-Path" not in reply.headers
+    akamai = await client.get("/lib/hit.ts", headers={"CDN-Origin-Assist-Prefetch-Enabled": "1"})
+    assert akamai.headers["CDN-Origin-Assist-Prefetch-Path"] == "1.ts"
+    assert "Link" not in (await client.get("/lib/miss.ts")).headers
+
+
+@pytest.mark.parametrize("path", ["/lib/v.m3u8", "/lib/hit.ts"])
+async def test_what_is_expected_and_not_there_is_not_sent(client, path):
+    etag = (await client.get(path)).headers["ETag"]
+    for expected, status in ((etag, 200), ("*", 200), (f'"x", {etag}', 200), ('"x"', 412)):
+        assert (await client.get(path, headers={"If-Match": expected})).status == status
+    weak = await client.get(path, headers={"If-Match": f"W/{etag}"})
+    assert weak.status == 412
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "status"),
+    [
+        ("/lib/hit.ts", {}, b"x", 413),
+        ("/lib/hit.ts", {"Transfer-Encoding": "chunked"}, None, 400),
+        ("/lib/hit.ts", {"Content-Length": "0"}, None, 200),
+        ("/lib/hit.ts?" + "q" * 5000, {}, None, 414),
+        ("/lib/" + "p" * 6000, {}, None, 414),
+        ("/lib/hit.ts", {f"X-{number}": "1" for number in range(101)}, None, 431),
+        ("/lib/hit.ts", {f"X-{number}": "v" * 6000 for number in range(3)}, None, 431),
+    ],
+)
+async def test_requests_have_limits(client, path, headers, body, status):
+    reply = await client.get(path, headers=headers, data=body)
+    assert reply.status == status
+    if status >= 400:
+        assert reply.headers["Connection"] == "close"
+        assert reply.headers["Cache-Control"] == "no-store"
+        assert (await reply.json(content_type=None))["status"] == status
 
 
 async def test_preflights_and_other_methods(client):
