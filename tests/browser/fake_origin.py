@@ -22,11 +22,13 @@ import sr
 from tests.tools import require_made
 
 STRICT = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
-    "connect-src 'self'; worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
 )
-POSTER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 90"><rect width="160" height="90"
- fill="#35506b"/><circle cx="80" cy="52" r="24" fill="#f2c14e"/></svg>"""
+POSTER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 90">
+<rect width="160" height="90" fill="#35506b"/><circle cx="80" cy="52" r="24" fill="#f2c14e"/>
+</svg>"""
 THUMBNAILS = """WEBVTT
 
 00:00.000 --> 00:20.000

@@ -2,6 +2,7 @@
 
 import type Hls from "hls.js";
 import type { SubtitleRow, Title } from "./api";
+import type { FilterOverlay } from "./filter";
 import type { SegmentLog } from "./panel/segments";
 
 export interface Size {
@@ -94,12 +95,14 @@ export interface Player {
   recall<T>(key: string): T | null;
   /**
    * `title` (another title plays), `variants` (the list, or what is chosen), `variant` (the one on
-   * the screen changed), `tracks` (lists and choices), `layout` (pictureBox changed).
+   * the screen changed), `tracks` (lists and choices), `cues` (there are more), `layout` (pictureBox changed).
    */
   addEventListener(type: PlayerEvent, listener: () => void): void;
   removeEventListener(type: PlayerEvent, listener: () => void): void;
   /** Every segment that was asked for. */
   readonly log: SegmentLog;
+  /** Set by the filter that can run over the video. */
+  filter?: FilterOverlay | null;
   /** Set by the filter while it runs over the video: milliseconds of the GPU for the last frame. */
   gpuMilliseconds?: (() => number | null) | null;
   /** Set by Compare while it plays two variants: the second of them. */

@@ -78,7 +78,10 @@ function operand(word: string, sizes: ReadonlyMap<string, Size>): number {
   return value;
 }
 
-/** A fragment shader of WebGL2 that runs a pass: textures are `NAME_raw`, `made_size` is its own size. */
+/** The sampler of a texture, in what `fragmentShader` makes. */
+export const rawName = (texture: string): string => `${texture}_raw`;
+
+/** A fragment shader of WebGL2 that runs a pass; `made_size` is the size of what it draws. */
 export function fragmentShader({ binds, body }: MpvPass): string {
   const names = [...binds.map((name) => [name, name]), ["HOOKED", "MAIN"]] as [string, string][];
   return [
@@ -87,7 +90,7 @@ export function fragmentShader({ binds, body }: MpvPass): string {
     "precision highp sampler2D;",
     "uniform vec2 made_size;",
     "out vec4 made;",
-    ...binds.map((name) => `uniform sampler2D ${name}_raw;`),
+    ...binds.map((name) => `uniform sampler2D ${rawName(name)};`),
     ...names.flatMap(([alias, name]) => access(alias, name)),
     body,
     "void main() { made = hook(); }",
@@ -97,9 +100,9 @@ export function fragmentShader({ binds, body }: MpvPass): string {
 function access(alias: string, name: string): string[] {
   return [
     `#define ${alias}_pos (gl_FragCoord.xy / made_size)`,
-    `#define ${alias}_size vec2(textureSize(${name}_raw, 0))`,
+    `#define ${alias}_size vec2(textureSize(${rawName(name)}, 0))`,
     `#define ${alias}_pt (1.0 / ${alias}_size)`,
-    `#define ${alias}_tex(at) texture(${name}_raw, at)`,
+    `#define ${alias}_tex(at) texture(${rawName(name)}, at)`,
     `#define ${alias}_texOff(off) ${alias}_tex(${alias}_pos + ${alias}_pt * vec2(off))`,
   ];
 }

@@ -20,3 +20,11 @@ export async function openFilter(kinds: readonly FrameFilter["kind"][] = ["webgp
   }
   throw new Error(reasons.join(" "));
 }
+
+/** Which kind there would be; throws as `openFilter` does, but allocates nothing that stays. */
+export async function probe(): Promise<FrameFilter["kind"]> {
+  if (await navigator.gpu?.requestAdapter()) return "webgpu";
+  const filter = await openFilter(["webgpu", "webgl2"]);
+  filter.destroy();
+  return filter.kind;
+}

@@ -208,3 +208,19 @@ export function lighter(settings: FilterSettings, source: Size, kind: Kind): Fil
   if (!smaller) return null;
   return { ...settings, target: { width: Math.round((width * smaller) / height), height: smaller } };
 }
+
+/** What runs after so many steps down from what was asked for; null is nothing any more. */
+export function stepped(asked: FilterSettings, steps: number, source: Size, kind: Kind): FilterSettings | null {
+  let settings: FilterSettings | null = { ...asked, preset: nearest(asked.preset, kind) };
+  for (let step = 0; step < steps && settings; step += 1) settings = lighter(settings, source, kind);
+  return settings;
+}
+
+/** The preset itself, or the next lighter one that this kind of filter has. */
+function nearest(id: string, kind: Kind): string {
+  const offered = presetsFor(kind);
+  for (let preset: Preset | null = findPreset(id); preset; preset = preset.lighter ? findPreset(preset.lighter) : null) {
+    if (offered.includes(preset)) return preset.id;
+  }
+  return "upscale-m";
+}

@@ -2,26 +2,35 @@
 
 import type { FilterSettings, FrameSource, Size } from "../types";
 import { checkSizes, type GpuFilter } from "./gpu";
-import { evaluate, fragmentShader, type MpvPass, parseShader } from "./mpv";
+import { evaluate, fragmentShader, type MpvPass, parseShader, rawName } from "./mpv";
 import { findPreset } from "./presets";
 import { GLSL_CORNERS, GLSL_FINISH } from "./shaders";
 
 /** Of the origin that this script came from. */
 const SHADERS = "/api/shaders";
 
-/** A program with the textures that it reads, and what it draws to. */
+interface Program {
+  handle: WebGLProgram;
+  size: WebGLUniformLocation | null;
+  strength: WebGLUniformLocation | null;
+}
+
 interface Draw {
-  program: WebGLProgram;
-  inputs: [name: string, texture: WebGLTexture][];
+  program: Program;
+  inputs: WebGLTexture[];
+  /** Null is the canvas. */
   output: WebGLFramebuffer | null;
   size: Size;
 }
 
+/** Everything that is made anew when the passes or their sizes change. */
 interface Chain {
   key: string;
-  passes: Draw[];
   input: WebGLTexture;
-  finish: Draw;
+  passes: Draw[];
+  /** What the last of them made. */
+  enlarged: WebGLTexture;
+  finish: Program;
   made: (WebGLTexture | WebGLFramebuffer)[];
 }
 
@@ -31,7 +40,7 @@ export class WebGl2Filter implements GpuFilter {
   readonly gpu: string;
   readonly lost: Promise<string>;
   private readonly gl: WebGL2RenderingContext;
-  private readonly programs = new Map<string, WebGLProgram>();
+  private readonly programs = new Map<string, Program>();
   private readonly shaders = new Map<string, MpvPass[]>();
   private chain: Chain | null = null;
   private settings: FilterSettings | null = null;
@@ -66,10 +75,11 @@ export class WebGl2Filter implements GpuFilter {
   async configure(source: Size, settings: FilterSettings): Promise<void> {
     const { model, label } = findPreset(settings.preset);
     if (!model) throw new Error(`${label} needs WebGPU.`);
-    const shader = await this.shader(model);
-    const key = JSON.stringify([model, source, settings.target]);
+    const needed = sized(await this.shader(model), source, settings.target);
+    const key = JSON.stringify([model, source, needed.map(({ size }) => size)]);
+    checkSizes(this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE) as number, source, settings.target);
     if (this.chain?.key !== key) {
-      const chain = this.build(key, shader, source, settings.target);
+      const chain = this.build(key, needed);
       this.release(this.chain);
       this.chain = chain;
     }
@@ -86,61 +96,58 @@ export class WebGl2Filter implements GpuFilter {
     return passes;
   }
 
-  private build(key: string, shader: MpvPass[], source: Size, target: Size): Chain {
-    const gl = this.gl;
-    checkSizes(gl.getParameter(gl.MAX_TEXTURE_SIZE) as number, source, target);
+  private build(key: string, needed: { pass: MpvPass; size: Size }[]): Chain {
+    const { gl } = this;
     const input = texture(gl);
     const made: Chain["made"] = [input];
     const textures = new Map([["MAIN", input]]);
-    const sizes = new Map([["MAIN", source], ["NATIVE", source], ["OUTPUT", target]]);
-    const passes: Draw[] = [];
-    for (const pass of inOrder(shader)) {
-      const hooked = sizes.get("MAIN") ?? source;
-      if (pass.when && !evaluate(pass.when, sizes)) continue;
-      const size = {
-        width: Math.round(pass.width ? evaluate(pass.width, sizes) : hooked.width),
-        height: Math.round(pass.height ? evaluate(pass.height, sizes) : hooked.height),
-      };
+    const passes = needed.map(({ pass, size }): Draw => {
       const saved = texture(gl, size);
       const output = framebuffer(gl, saved);
+      const inputs = pass.binds.map((name) => find(textures, name));
       made.push(saved, output);
-      passes.push({ program: this.program(fragmentShader(pass)), inputs: bound(pass, textures), output, size });
       textures.set(pass.save, saved);
-      sizes.set(pass.save, size);
-    }
-    const inputs: Draw["inputs"] = [["source", input], ["made", textures.get("MAIN") ?? input]];
-    const finish = { program: this.program(GLSL_FINISH), inputs, output: null, size: target };
-    return { key, passes, input, finish, made };
+      return { program: this.program(fragmentShader(pass), pass.binds.map(rawName)), inputs, output, size };
+    });
+    const finish = this.program(GLSL_FINISH, ["source", "made"]);
+    return { key, passes, input, finish, enlarged: find(textures, "MAIN"), made };
   }
 
-  private program(fragment: string): WebGLProgram {
+  /** Its samplers read the texture units in the order of `inputs`. */
+  private program(fragment: string, inputs: string[]): Program {
     const known = this.programs.get(fragment);
     if (known) return known;
-    const program = link(this.gl, fragment);
+    const { gl } = this;
+    const handle = link(gl, fragment);
+    gl.useProgram(handle);
+    inputs.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(handle, name), unit));
+    const program = {
+      handle,
+      size: gl.getUniformLocation(handle, "made_size"),
+      strength: gl.getUniformLocation(handle, "strength"),
+    };
     this.programs.set(fragment, program);
     return program;
   }
 
   async render(frame: FrameSource): Promise<number> {
     if (!this.chain || !this.settings) throw new Error("The filter was not configured.");
-    const gl = this.gl;
-    const { input, passes, finish } = this.chain;
+    const { gl } = this;
+    const { input, enlarged, passes, finish } = this.chain;
+    const { target, strength } = this.settings;
     const took = this.time();
     gl.bindTexture(gl.TEXTURE_2D, input);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, frame);
     for (const pass of passes) draw(gl, pass);
-    const { width, height } = finish.size;
-    if (this.canvas.width !== width) this.canvas.width = width;
-    if (this.canvas.height !== height) this.canvas.height = height;
-    gl.useProgram(finish.program);
-    gl.uniform1f(gl.getUniformLocation(finish.program, "strength"), this.settings.strength);
-    draw(gl, finish);
+    if (this.canvas.width !== target.width) this.canvas.width = target.width;
+    if (this.canvas.height !== target.height) this.canvas.height = target.height;
+    draw(gl, { program: finish, inputs: [input, enlarged], output: null, size: target }, strength);
     return took();
   }
 
   /** Milliseconds from now to when it is called and the GPU is done: by its own clock if it has one. */
   private time(): () => Promise<number> {
-    const gl = this.gl;
+    const { gl } = this;
     const clock = gl.getExtension("EXT_disjoint_timer_query_webgl2") as { TIME_ELAPSED_EXT: number } | null;
     const query = clock && gl.createQuery();
     const began = performance.now();
@@ -176,17 +183,28 @@ export class WebGl2Filter implements GpuFilter {
   }
 }
 
-function inOrder(shader: MpvPass[]): MpvPass[] {
+/** The passes that run, in their order, and how large each draws. */
+function sized(shader: MpvPass[], source: Size, target: Size): { pass: MpvPass; size: Size }[] {
+  const sizes = new Map([["MAIN", source], ["NATIVE", source], ["OUTPUT", target]]);
+  const needed: { pass: MpvPass; size: Size }[] = [];
   const hooks = (hook: string): MpvPass[] => shader.filter((pass) => pass.hook === hook);
-  return [...hooks("MAIN"), ...hooks("PREKERNEL")];
+  for (const pass of [...hooks("MAIN"), ...hooks("PREKERNEL")]) {
+    if (pass.when && !evaluate(pass.when, sizes)) continue;
+    const hooked = sizes.get("MAIN") ?? source;
+    const size = {
+      width: pass.width ? Math.round(evaluate(pass.width, sizes)) : hooked.width,
+      height: pass.height ? Math.round(evaluate(pass.height, sizes)) : hooked.height,
+    };
+    sizes.set(pass.save, size);
+    needed.push({ pass, size });
+  }
+  return needed;
 }
 
-function bound({ binds }: MpvPass, textures: ReadonlyMap<string, WebGLTexture>): Draw["inputs"] {
-  return binds.map((name) => {
-    const found = textures.get(name);
-    if (!found) throw new Error(`The shader reads ${name} before it is made.`);
-    return [`${name}_raw`, found];
-  });
+function find(textures: ReadonlyMap<string, WebGLTexture>, name: string): WebGLTexture {
+  const found = textures.get(name);
+  if (!found) throw new Error(`The shader reads ${name} before it is made.`);
+  return found;
 }
 
 /** Without a size it is one that frames are copied into. */
@@ -224,16 +242,16 @@ function link(gl: WebGL2RenderingContext, fragment: string): WebGLProgram {
   throw new Error(`WebGL2 refused a shader: ${[...logs, gl.getProgramInfoLog(program)].filter(Boolean).join(" ")}`);
 }
 
-function draw(gl: WebGL2RenderingContext, { program, inputs, output, size }: Draw): void {
+function draw(gl: WebGL2RenderingContext, { program, inputs, output, size }: Draw, strength = 1): void {
   gl.bindFramebuffer(gl.FRAMEBUFFER, output);
   gl.viewport(0, 0, size.width, size.height);
-  gl.useProgram(program);
-  inputs.forEach(([name, bound], unit) => {
+  gl.useProgram(program.handle);
+  for (const [unit, texture] of inputs.entries()) {
     gl.activeTexture(gl.TEXTURE0 + unit);
-    gl.bindTexture(gl.TEXTURE_2D, bound);
-    gl.uniform1i(gl.getUniformLocation(program, name), unit);
-  });
-  gl.uniform2f(gl.getUniformLocation(program, "made_size"), size.width, size.height);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+  }
+  gl.uniform2f(program.size, size.width, size.height);
+  gl.uniform1f(program.strength, strength);
   gl.drawArrays(gl.TRIANGLES, 0, 3);
   gl.activeTexture(gl.TEXTURE0);
 }

@@ -65,7 +65,7 @@ export class WebGpuFilter implements GpuFilter {
   private constructor(device: GPUDevice, gpu: string) {
     this.device = device;
     this.gpu = gpu;
-    this.lost = device.lost.then(({ message }) => (this.destroyed ? NEVER : message || "The GPU was lost."));
+    this.lost = device.lost.then(({ message }) => (this.destroyed ? NEVER : `The GPU was lost. ${message}`.trim()));
     this.stopwatch = new Stopwatch(device);
     const context = this.canvas.getContext("webgpu");
     if (!context) throw new Error("The browser gave no canvas for WebGPU.");

@@ -1,0 +1,1 @@
+export { FilterOverlay } from "./overlay";
