@@ -1,24 +1,8 @@
 // Uses the page as people do, by keyboard, mouse and touch, and prints what was found as one JSON object.
 // usage: node page.mjs '{"chromium": PATH, "url": BASE, "title": ID, "artefacts": FOLDER}'
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-
+import { audit } from "./audit.mjs";
 import { job, launch, listen } from "./browser.mjs";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const SERIOUS = ["serious", "critical"];
-
-/** Serious violations of the page as it is, as `rule: element`. */
-async function audit(page) {
-  // A hidden control is nobody's problem: what is judged is what one sees.
-  await page.mouse.move(5, 5);
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
-  return violations
-    .filter(({ impact }) => SERIOUS.includes(impact))
-    .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target.flat().join(" ")}: ${failureSummary}`));
-}
 
 const shot = (page, name) => page.screenshot({ path: `${job.artefacts}/page-${name}.png` });
 const part = (name) => `[data-part="${name}"]`;

@@ -1,6 +1,7 @@
 // Drives the panel under the picture and prints what it says as one JSON object.
 // usage: node panel.mjs '{"chromium": PATH, "url": BASE, "title": ID, "screenshot": FILE, ...}'
 
+import { audit } from "./audit.mjs";
 import { job, open, playTo, run } from "./browser.mjs";
 
 const part = (page, name) => page.locator(`upscale-player [data-part="${name}"]`).first();
@@ -115,8 +116,10 @@ await run(async (page) => {
   await fetched(page, 3);
   await page.waitForTimeout(700);
   const warm = { rows: await rows(page), tiles: await tiles(page), cmcd: await part(page, "panel-cmcd").textContent() };
+  const violations = [...(await audit(page))];
   const small = await narrow(page);
+  violations.push(...(await audit(page)));
   await part(page, "panel-body").getByRole("button", { name: "Close" }).click();
   const hidden = await part(page, "panel-body").isHidden();
-  return { flying, cold, aligned, warm, small, hidden };
+  return { flying, cold, aligned, warm, violations, small, hidden };
 });

@@ -87,3 +87,7 @@ def test_it_fits_a_narrow_screen_and_closes(report):
     assert report["small"]["left"] >= 0
     assert report["small"]["right"] <= 360
     assert report["hidden"]
+
+
+def test_axe_finds_nothing_serious_in_the_panel_and_the_comparison(report):
+    assert report["violations"] == []
