@@ -15,8 +15,10 @@ from rich.table import Column, Table
 import sr
 from origin import __version__
 from origin.app import serve
+from origin.bench import add_command as add_bench
 from origin.cache import add_commands as add_cache_commands
 from origin.config import load_config
+from origin.doctor import add_command as add_doctor
 from origin.errors import ConfigError, OriginError
 from origin.evaluate import add_command as add_evaluate
 from origin.sign import add_command as add_sign
@@ -58,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_warm(commands)
     add_train(commands)
+    add_bench(commands)
+    add_doctor(commands)
     add_sign(commands)
     add_cache_commands(commands)
     models = commands.add_parser("models", help="list the models")
