@@ -18,8 +18,6 @@ _PACED_ASKS, _MOST_PACED_ASKS = 2, 6
 jump takes two back: a player jumps now and then, a crowd behind one address all the time."""
 _PACED_SHARE = 0.3
 """Of a segment's duration: who waits that long before it asks again was not in a hurry."""
-_LONGEST_SECONDS = 120.0
-"""No claim about a buffer reaches further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +26,8 @@ class Patience:
 
     startup_seconds: float = 3.0
     """From a request while nothing is shown until a viewer minds."""
-    unknown_seconds: float = 8.0
-    """The same where nothing at all is known: the shortest time after which players give up."""
+    most_seconds: float = 8.0
+    """After which players give up and ask again, however much they have buffered."""
     idle_seconds: float = 300.0
     """A viewer that was silent for so long is forgotten."""
     viewers: int = 10_000
@@ -128,25 +126,25 @@ class Viewers:
         waited = now - viewer.answered
         if waited > _PACED_SHARE * part.duration_seconds:
             viewer.paced = min(viewer.paced + 1, _MOST_PACED_ASKS)
-        if viewer.zero is not None and waited > 0:
-            viewer.zero += max(0.0, now - viewer.asked - part.duration_seconds)
+        if viewer.zero is not None:
+            viewer.zero += max(0.0, waited - part.duration_seconds)
 
     def _said(self, cmcd: Cmcd, now: float) -> float | None:
         left = cmcd.deadline_seconds
         if left is None and cmcd.buffer_seconds is not None:
             left = cmcd.buffer_seconds / (cmcd.playback_rate or 1.0)
         if cmcd.is_starved:
-            return now + (left or 0.0)
+            return now + min(left or 0.0, self._patience.most_seconds)
         if left == 0.0 or cmcd.is_starting:
-            return now + max(left or 0.0, self._patience.startup_seconds)
-        return None if left is None else now + min(left, _LONGEST_SECONDS)
+            left = max(left or 0.0, self._patience.startup_seconds)
+        return None if left is None else now + min(left, self._patience.most_seconds)
 
     def _expected(self, viewer: _Viewer, part: Part, now: float) -> float:
         if viewer.zero is not None:
-            return min(viewer.zero + part.start_seconds, now + _LONGEST_SECONDS)
-        known = viewer.paced >= _PACED_ASKS
+            return min(viewer.zero + part.start_seconds, now + self._patience.most_seconds)
+        is_player = viewer.paced >= _PACED_ASKS
         patience = self._patience
-        return now + (patience.startup_seconds if known else patience.unknown_seconds)
+        return now + (patience.startup_seconds if is_player else patience.most_seconds)
 
 
 def lookahead_depth(most: int, cost: float, duration_seconds: float, load_seconds: float) -> int:
