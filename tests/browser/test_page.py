@@ -132,6 +132,8 @@ def test_troubles_are_explained_and_what_can_be_played_is(small_library: Path) -
         found = run_driver("trouble.mjs", name="trouble", url=url, title=TITLE)
 
     assert found["failure"] is None
+    assert found["preparing"]["said"][0].startswith("This title is being prepared")
+    assert found["preparing"]["after"] == []
     assert found["noMse"]["said"][0].startswith(NO_MSE)
     assert found["noMse"]["cards"] == 9
     assert found["noStorage"] == {"said": [], "page": "", "cards": 9, "complaints": []}

@@ -64,12 +64,25 @@ async function hole(browser) {
   return { said };
 }
 
+/** A link to a title that is still being prepared: it says so, and then plays. */
+async function preparing(browser) {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${job.url}/?title=demo/slow`);
+  await page.waitForFunction(() => window.player?.shell.messages.textContent);
+  const said = await page.evaluate(messages);
+  await page.waitForFunction(() => window.player.video.currentTime > 0.3);
+  const after = await page.evaluate(messages);
+  await page.close();
+  return { said, after };
+}
+
 const scenarios = { hole, nativeHls };
 const browser = await launch({ chromium: job.chromium });
 const found = await attempt(async () => {
   if (job.scenario) return scenarios[job.scenario](browser);
   const title = { title: job.title };
   return {
+    preparing: await preparing(browser),
     noMse: await without(browser, noMse, title),
     noStorage: await without(browser, noStorage, title),
     unknown: await without(browser, () => {}, { title: "demo/never" }),

@@ -14,12 +14,19 @@ declare global {
   }
 }
 
+interface Start {
+  play?: boolean;
+  variant?: string | null;
+}
+
 const POLL_MS = { first: 1_000, most: 10_000 };
 
 const element = document.querySelector("upscale-player") as UpscalePlayerElement;
 const { player } = element;
 const library = new Library(find("library"), (id) => choose(id, { play: true }));
 let titles: Title[] = [];
+/** How to start the title that is shown, once it is prepared. */
+let awaited: Start | null = null;
 
 window.player = player;
 
@@ -28,7 +35,7 @@ function find<T extends HTMLElement>(part: string): T {
 }
 
 /** Plays a title because a person said so. */
-function choose(id: string, start: { play: boolean }): void {
+function choose(id: string, start: Start): void {
   history.pushState(null, "", write({ title: id }));
   show({ ...start, variant: player.recall<string>("variant") });
   window.scrollTo({ top: 0, behavior: "smooth" });
@@ -37,7 +44,7 @@ function choose(id: string, start: { play: boolean }): void {
 }
 
 /** Shows what the address names. */
-function show(start: { play?: boolean; variant?: string | null } = {}): void {
+function show(start: Start = {}): void {
   const link = read();
   const title = titles.find(({ id }) => id === link.title) ?? null;
   find("stage").hidden = title === null;
@@ -48,6 +55,11 @@ function show(start: { play?: boolean; variant?: string | null } = {}): void {
   find("warnings").textContent = title?.warnings?.join(" ") ?? "";
   library.mark(title?.id ?? null);
   say(link.title && !title ? `There is no title “${link.title}” here. Choose another.` : null);
+  awaited = title?.status === "preparing" ? start : null;
+  if (title && awaited) {
+    player.load(null);
+    return player.say("title", "This title is being prepared, and plays as soon as it is ready.");
+  }
   player.load(title, { at: link.t, variant: link.variant ?? start.variant ?? null, play: start.play ?? link.t === null });
 }
 
@@ -59,6 +71,7 @@ function say(message: string | null): void {
 async function keepListed(wait = POLL_MS.first): Promise<void> {
   titles = await fetchTitles();
   library.show(titles);
+  if (awaited && titles.find(({ id }) => id === read().title)?.status !== "preparing") show(awaited);
   if (!titles.some(({ status }) => status === "preparing")) return;
   setTimeout(() => void keepListed(Math.min(POLL_MS.most, wait * 1.5)).catch(() => undefined), wait);
 }

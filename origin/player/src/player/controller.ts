@@ -34,6 +34,7 @@ export class PlayerController extends EventTarget implements Player {
   readonly errors: RecordedError[] = [];
   readonly log = new SegmentLog();
   title: Title | null = null;
+  isDestroyed = false;
   readonly parts: Part[] = [];
   private session: Session | null = null;
   private readonly notices: Notices;
@@ -59,6 +60,7 @@ export class PlayerController extends EventTarget implements Player {
   }
 
   destroy(): void {
+    this.isDestroyed = true;
     for (const part of this.parts.splice(0)) part.destroy();
     this.session?.destroy();
     this.sizes.disconnect();

@@ -9,21 +9,32 @@ const LIST_PATIENCE_MS = 5_000;
 
 export class UpscalePlayerElement extends HTMLElement {
   static readonly observedAttributes = ["src"];
-  /** For scripts of the page: see `Player` in types.ts. */
-  readonly player: PlayerController;
+  private alive: PlayerController | null = null;
   private loading = new AbortController();
 
-  constructor() {
-    super();
-    this.player = new PlayerController(buildShell(this), this);
-    this.player.addEventListener("title", () => void mountParts(this.player), { once: true });
-    for (const type of ["title", "variant"]) {
-      this.player.addEventListener(type, () => this.dispatchEvent(new CustomEvent(`player-${type}`, { bubbles: true })));
-    }
+  /** For scripts of the page: see `Player` in types.ts. Another one after the element was removed. */
+  get player(): PlayerController {
+    this.alive ??= this.build();
+    return this.alive;
   }
 
   connectedCallback(): void {
     if (this.hasAttribute("muted")) this.player.video.muted = true;
+    this.follow();
+  }
+
+  /** An element that was only moved is connected again by then. */
+  disconnectedCallback(): void {
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.loading.abort();
+      this.alive?.destroy();
+      this.alive = null;
+    });
+  }
+
+  attributeChangedCallback(): void {
+    if (this.isConnected) this.follow();
   }
 
   /** Gives the keyboard to the player. */
@@ -31,10 +42,23 @@ export class UpscalePlayerElement extends HTMLElement {
     this.player.shell.frame.focus(options);
   }
 
-  attributeChangedCallback(_name: string, _before: string | null, src: string | null): void {
+  private build(): PlayerController {
+    const player = new PlayerController(buildShell(this), this);
+    player.addEventListener("title", () => void mountParts(player), { once: true });
+    for (const type of ["title", "variant"]) {
+      player.addEventListener(type, () => this.dispatchEvent(new CustomEvent(`player-${type}`, { bubbles: true })));
+    }
+    return player;
+  }
+
+  /** Loads what `src` names, unless that is what plays. */
+  private follow(): void {
+    const src = this.getAttribute("src");
+    const url = src === null ? null : new URL(src, document.baseURI).href;
+    if (url === (this.player.title?.url ?? null)) return;
     this.loading.abort();
     this.loading = new AbortController();
-    if (src) void this.open(new URL(src, document.baseURI).href, this.loading.signal);
+    if (url) void this.open(url, this.loading.signal);
     else this.player.load(null);
   }
 

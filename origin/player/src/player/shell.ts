@@ -66,11 +66,11 @@ export interface Shell {
 }
 
 export function buildShell(host: HTMLElement): Shell {
-  const root = host.attachShadow({ mode: "open", delegatesFocus: false });
+  const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = [sheetOf(css)];
   const template = make("template");
   template.innerHTML = HTML;
-  root.append(document.importNode(template.content, true));
+  root.replaceChildren(document.importNode(template.content, true));
   const part = <T extends HTMLElement>(name: string) => root.querySelector(`[data-part="${name}"]`) as T;
   const shell: Shell = {
     root,
