@@ -12,13 +12,13 @@ from aiohttp import web
 import sr
 from manifests.errors import ManifestError
 from manifests.ladder import IDENTITY, RenditionSpec
-from origin.access import Access
 from origin.cache import Cache, Pins, StateStore, open_bucket, publish, upkeep
 from origin.config import Config
 from origin.connections import ConnectionLimits, Connections, be_brief_about_bad_requests
 from origin.errors import ConfigError
 from origin.guard import Guard
 from origin.limits import RequestLimits
+from origin.reload import Reloader, access_of
 from origin.routes import METRICS, SERVICE, X_ACCEL_PREFIX, add_routes
 from origin.service import Service
 from origin.service.capability import model_digests
@@ -31,6 +31,7 @@ from origin.worker.process import WorkerSettings
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_LINE_BYTES = 16 << 10
 _LINGERING_SECONDS = 2.0
+_GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
 _log = logging.getLogger(__name__)
 
 
@@ -60,8 +61,8 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app[SERVICE] = service
     app[METRICS] = metrics
     app[X_ACCEL_PREFIX] = config.x_accel_prefix
+    app[_GUARD] = guard = Guard(access_of(config), config.admin_port or None)
     app[WARMING] = warming = Warming(service, concurrency=config.upscale_workers + 1)
-    guard = Guard(_access(config), config.admin_port or None)
     player = Path(__file__).parent / "player" / "dist"
     add_routes(app, player, config.frame_ancestors, guard, _request_limits(config))
     try:
@@ -90,16 +91,6 @@ def _connection_limits(config: Config) -> ConnectionLimits:
         head_seconds=config.head_seconds,
         read_seconds=config.read_seconds,
         read_rate=config.min_read_rate,
-    )
-
-
-def _access(config: Config) -> Access:
-    return Access(
-        signing_keys=config.signing_keys,
-        secure_link_secret=config.secure_link_secret,
-        cdn_header=config.cdn_secret_header,
-        cdn_secrets=config.cdn_secrets,
-        admin_keys=config.admin_keys,
     )
 
 
@@ -163,12 +154,21 @@ def _spec(text: str) -> RenditionSpec:
         raise ConfigError(str(error), source=text) from error
 
 
-async def serve(config: Config, *, announce: Callable[[str], None] = print) -> None:
-    """Serve until SIGTERM or SIGINT, then drain: requests in flight get `drain_seconds` to end.
+async def serve(
+    config: Config,
+    *,
+    announce: Callable[[str], None] = print,
+    read_again: Callable[[], Config] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    The origin says for `drain_notice_seconds` that it is not ready, and answers all the same; then
+    requests in flight get `drain_seconds` to end.
 
     Args:
         config: What to serve.
         announce: Called once with a line for the user when requests are answered.
+        read_again: Reads the configuration once more, at SIGHUP.
     """
     be_brief_about_bad_requests()
     stop = asyncio.Event()
@@ -178,6 +178,8 @@ async def serve(config: Config, *, announce: Callable[[str], None] = print) -> N
     connections = Connections(_connection_limits(config))
     async with build(config) as app, connections.watching():
         connections.attach(app, app[METRICS])
+        reloader = Reloader(config, read_again or (lambda: config), app[_GUARD], app[SERVICE])
+        loop.add_signal_handler(signal.SIGHUP, reloader.reload)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -198,6 +200,7 @@ async def serve(config: Config, *, announce: Callable[[str], None] = print) -> N
             await stop.wait()
             _log.info("draining: up to %.0f s for requests in flight", config.drain_seconds)
             app[SERVICE].drain()
+            await asyncio.sleep(config.drain_notice_seconds)
         finally:
             await runner.cleanup()
 
@@ -206,7 +209,7 @@ def _warn_of_openness(config: Config) -> None:
     """Everything is open by default, which is right on loopback only."""
     if config.host in _LOOPBACK:
         return
-    if _access(config).is_open:
+    if access_of(config).is_open:
         _log.warning(
             "anyone who reaches %s may have any title and make this machine work: "
             "set signing_keys or cdn_secrets",

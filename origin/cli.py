@@ -17,7 +17,7 @@ from origin import __version__
 from origin.app import serve
 from origin.bench import add_command as add_bench
 from origin.cache import add_commands as add_cache_commands
-from origin.config import load_config
+from origin.config import Config, load_config
 from origin.doctor import add_command as add_doctor
 from origin.errors import ConfigError, OriginError
 from origin.evaluate import add_command as add_evaluate
@@ -98,11 +98,16 @@ def _serve(options: argparse.Namespace) -> int:
         "device": options.device,
         "renditions": options.rendition,
     }
-    config = load_config(options.config, overrides)
-    if not config.libraries:
-        raise ConfigError("nothing to serve: give at least one NAME=SOURCE")
+
+    def read() -> Config:
+        config = load_config(options.config, overrides)
+        if not config.libraries:
+            raise ConfigError("nothing to serve: give at least one NAME=SOURCE")
+        return config
+
+    config = read()
     setup_logging(config.log_format, config.log_level)
-    uvloop.run(serve(config))
+    uvloop.run(serve(config, read_again=read))
     return 0
 
 

@@ -276,6 +276,8 @@ class Config:
     startup_seconds: float = 300.0
     """The same while it starts, does its first job (which may compile kernels), or inspects."""
     drain_seconds: float = 20.0
+    drain_notice_seconds: int = 0
+    """How long /readyz says no before the origin stops to listen, for balancers to notice."""
     max_connections: int = 10_000
     max_connections_per_address: int = 2_000
     """Where there are too many, those that have waited longest for a request give way."""
@@ -338,6 +340,7 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "hang_seconds": _seconds,
     "startup_seconds": _seconds,
     "drain_seconds": _seconds,
+    "drain_notice_seconds": _integer(0, 600),
     "max_connections": _integer(1, 1_000_000),
     "max_connections_per_address": _integer(1, 1_000_000),
     "head_seconds": _seconds,

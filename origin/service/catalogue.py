@@ -63,6 +63,21 @@ class Catalogue:
         self._entries: dict[str, _Entry] = {}
         self._flights: SingleFlight[Title | FailedTitle] = SingleFlight()
 
+    def replace_libraries(self, libraries: Sequence[DirectoryLibrary]) -> None:
+        """Look for titles in these from now on; what is known of unchanged ones stays."""
+        new = {library.name: library for library in libraries}
+        for name, library in self._libraries.items():
+            if name not in new or new[name].root != library.root:
+                self._forget(name)
+        self._libraries = new
+        self._discoveries = [Discovery(library) for library in libraries]
+        self._discovered_at = -math.inf
+
+    def _forget(self, name: str) -> None:
+        for known in (self._candidates, self._entries):
+            for title_path in [path for path in known if path.startswith(f"{name}/")]:
+                del known[title_path]
+
     def library(self, name: str) -> DirectoryLibrary:
         """The library of that name.
 

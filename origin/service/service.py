@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from manifests.ladder import RenditionSpec
@@ -101,7 +101,6 @@ class Service:
             most_ahead=config.lookahead_segments,
         )
         capability = Capability(pool=pool, state=state, device=self._device, threads=self._threads)
-        libraries = [DirectoryLibrary(name, path) for name, path in config.libraries.items()]
         preparer = Preparer(
             specs=specs,
             pool=pool,
@@ -111,7 +110,7 @@ class Service:
             keep=partial(cache.aput, cost_seconds=_READ_AGAIN_SECONDS),
         )
         self._warmth = Warmth(cache.contains, pins.note)
-        self._catalogue = Catalogue(libraries, preparer, self._warmth)
+        self._catalogue = Catalogue(_opened(config.libraries), preparer, self._warmth)
         self._streams: dict[str, tuple[Title, Stream]] = {}
         self._preparing: asyncio.Task[None] | None = None
         self._draining = False
@@ -130,6 +129,10 @@ class Service:
         self._playing.close()
         await self._production.close()
         await self._catalogue.close()
+
+    def replace_libraries(self, libraries: Mapping[str, Path]) -> None:
+        """Serve these from now on."""
+        self._catalogue.replace_libraries(_opened(libraries))
 
     def drain(self) -> None:
         """Report not ready from now on; what is asked is still answered."""
@@ -324,6 +327,10 @@ class Service:
         if title is None:
             return PlaylistAnswer(text=playlist.text)
         return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))
+
+
+def _opened(libraries: Mapping[str, Path]) -> list[DirectoryLibrary]:
+    return [DirectoryLibrary(name, path) for name, path in libraries.items()]
 
 
 def _library(title: Title) -> str:
