@@ -63,6 +63,8 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app[X_ACCEL_PREFIX] = config.x_accel_prefix
     app[_GUARD] = guard = Guard(access_of(config), config.admin_port or None)
     app[WARMING] = warming = Warming(service, concurrency=config.upscale_workers + 1)
+    metrics.watch("warm_errands", "Errands of /api/warm, by state", "state", warming.states)
+    metrics.watch("warm_segments", "Segments of these errands", "state", warming.segments)
     player = Path(__file__).parent / "player" / "dist"
     add_routes(app, player, config.frame_ancestors, guard, _request_limits(config))
     try:

@@ -224,7 +224,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         )
 
 
-async def _finish(_: web.Request, response: web.StreamResponse) -> None:
+async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every response has, errors and those that aiohttp decides on included."""
     response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
     response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
@@ -233,11 +233,23 @@ async def _finish(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Request-ID"] = request_id.get()
     response.headers[hdrs.SERVER] = "upscale-origin"
+    _count_bytes(request, response)
     if response.status == HTTPStatus.NOT_MODIFIED:
         response.headers.popall(hdrs.CONTENT_TYPE, None)
         response.headers.popall(hdrs.CONTENT_ENCODING, None)
     if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         response.headers[hdrs.CACHE_CONTROL] = "no-store"
+
+
+def _count_bytes(request: web.Request, response: web.StreamResponse) -> None:
+    if request.method != hdrs.METH_HEAD and response.status != HTTPStatus.NOT_MODIFIED:
+        request.app[METRICS].body(_kind(request), response.content_length or 0)
+
+
+def _kind(request: web.Request) -> str:
+    """What was asked for, in one of a few words."""
+    kind: str = request.get(_RESULT, request.match_info.route.name or "other")
+    return kind
 
 
 @web.middleware
@@ -251,9 +263,9 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
         status = response.status
     finally:
-        route = request.get(_RESULT, request.match_info.route.name or "other")
-        metrics.request_ended(route, status)
         seconds = time.monotonic() - started
+        route = _kind(request)
+        metrics.request_ended(route, status, seconds)
         if _log.isEnabledFor(logging.INFO):
             path = without_token(request.path)
             log(_log, request.method, path=path, status=status, kind=route, seconds=seconds)

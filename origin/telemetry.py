@@ -31,6 +31,7 @@ MAX_ROUTES = 64
 MAX_MODELS = 16
 _OTHER = "other"
 _STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_NEWEST = 0.2
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 """Of the request that the current task serves; log lines carry it."""
@@ -46,12 +47,29 @@ class Metrics:
         self._requests = self._counter("requests", "HTTP responses", "route", "status")
         self._segments = self._counter("segments", "Segments served, by X-Cache", "result")
         self._encodes = self._counter("encodes", "Segments that a worker began to encode")
+        self._bytes = self._counter("bytes", "Bytes of the bodies of responses", "route")
+        self._video = self._counter("video_seconds", "Seconds of video made", "model")
+        self._work = self._counter("work_seconds", "Seconds that workers took for it", "model")
+        self._factors: dict[str, float] = {}
+        self.watch(
+            "real_time_factor",
+            "Seconds of video that one worker makes per second, the latest segments counting most",
+            "model",
+            lambda: dict(self._factors),
+        )
         self._restarts = self._counter("worker_restarts", "Workers started anew", "lane")
         self._orphans = self._counter("orphans_dropped", "Jobs dropped as nobody waited for them")
         self._preempted = self._counter("preempted", "Jobs paused for what a player waits for")
         self._models: set[str] = set()
         self._degraded = self._counter("degraded", "Bodies made by a lighter model", "model")
         self._deadlines = self._counter("deadlines", "Segments by a player's deadline", "outcome")
+        self._answered = Histogram(
+            "upscale_origin_request_seconds",
+            "Seconds until a response is ready to be sent",
+            ("route",),
+            buckets=_STAGE_BUCKETS,
+            registry=self.registry,
+        )
         self._in_flight = Gauge(
             "upscale_origin_in_flight", "Requests being answered", registry=self.registry
         )
@@ -67,14 +85,28 @@ class Metrics:
         """A request came in."""
         self._in_flight.inc()
 
-    def request_ended(self, route: str, status: int) -> None:
+    def request_ended(self, route: str, status: int, seconds: float = 0.0) -> None:
         """A request was answered. `route` is the name of a route, never a path."""
         self._in_flight.dec()
-        if route not in self._routes and len(self._routes) >= MAX_ROUTES:
-            route = _OTHER
-        self._routes.add(route)
+        route = _one_of(self._routes, route, MAX_ROUTES)
         label = str(status) if 100 <= status <= 599 else _OTHER
         self._requests.labels(route, label).inc()
+        self._answered.labels(route).observe(seconds)
+
+    def body(self, route: str, size: int) -> None:
+        """A body of so many bytes is about to be sent."""
+        self._bytes.labels(_one_of(self._routes, route, MAX_ROUTES)).inc(size)
+
+    def made(self, model: str, video_seconds: float, work_seconds: float) -> None:
+        """A worker has made a segment."""
+        if work_seconds <= 0:
+            return
+        model = _one_of(self._models, model, MAX_MODELS)
+        self._video.labels(model).inc(video_seconds)
+        self._work.labels(model).inc(work_seconds)
+        factor = video_seconds / work_seconds
+        before = self._factors.get(model, factor)
+        self._factors[model] = before + _NEWEST * (factor - before)
 
     def segment(self, result: str) -> None:
         """A segment was served with this X-Cache value."""
@@ -103,10 +135,7 @@ class Metrics:
 
     def degraded(self, model: str) -> None:
         """A body was made by a lighter model in place of its own."""
-        if model not in self._models and len(self._models) >= MAX_MODELS:
-            model = _OTHER
-        self._models.add(model)
-        self._degraded.labels(model).inc()
+        self._degraded.labels(_one_of(self._models, model, MAX_MODELS)).inc()
 
     def deadline(self, outcome: str) -> None:
         """A player with a deadline was answered: `met`, `missed` or `refused`."""
@@ -157,6 +186,14 @@ class _Watch(Collector):
         for label, value in self._read().items():
             family.add_metric([label], value)
         yield family
+
+
+def _one_of(known: set[str], value: str, most: int) -> str:
+    """The value if it is known or there is room for it."""
+    if value not in known and len(known) >= most:
+        value = _OTHER
+    known.add(value)
+    return value
 
 
 def _bounded(value: str, allowed: frozenset[str]) -> str:

@@ -19,6 +19,8 @@ from origin.service.titles import Offer, Title
 MAX_ROWS = 100
 """How many errands are remembered, those under way not counted."""
 _MAX_NOTES = 20
+_STATES = ("running", "done", "cancelled")
+_OUTCOMES = ("made", "found", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +81,15 @@ class Errand:
             self.state = state
             self.ended = time.monotonic()
 
+    @property
+    def left(self) -> int:
+        """Segments that are still to be looked at."""
+        return self.total - self.made - self.found - self.failed
+
     def row(self) -> Mapping[str, Any]:
         """As /api/warm shows it."""
         request = self.request
         seconds = (self.ended or time.monotonic()) - self.started
-        left = self.total - self.made - self.found - self.failed
         return {
             "id": request.id,
             "url": f"/api/warm/{request.id}",
@@ -100,7 +106,7 @@ class Errand:
             },
             "seconds": round(seconds, 3),
             "compute_seconds": round(self.compute_seconds, 3),
-            "eta_seconds": round(seconds / self.made * left, 1) if self.made else None,
+            "eta_seconds": round(seconds / self.made * self.left, 1) if self.made else None,
             "errors": list(self.notes),
         }
 
@@ -159,6 +165,18 @@ class Warming:
         errand = self.errand(id_)
         await _stop([errand], [self._tasks[id_]])
         return errand
+
+    def segments(self) -> Mapping[str, int]:
+        """How many segments of the errands that are remembered were made, found and so on."""
+        errands = self._errands.values()
+        count = {name: sum(getattr(one, name) for one in errands) for name in _OUTCOMES}
+        running = [one for one in errands if one.state == "running"]
+        return count | {"waiting": sum(one.left for one in running)}
+
+    def states(self) -> Mapping[str, int]:
+        """How many errands are remembered, by state."""
+        states = [errand.state for errand in self._errands.values()]
+        return {state: states.count(state) for state in _STATES}
 
     async def aclose(self) -> None:
         """Stop all."""

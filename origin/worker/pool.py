@@ -93,6 +93,8 @@ class WorkerPool:
         self._tick_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         metrics.watch("queue_depth", "Jobs queued, by class", "class", self._depth_by_name)
+        waiting = "Seconds that a player would wait for a worker now"
+        metrics.watch("wait_seconds", waiting, "lane", self._waits_by_name)
 
     async def start(self) -> None:
         """Begin to start the workers; jobs may be run at once."""
@@ -219,6 +221,10 @@ class WorkerPool:
         now = asyncio.get_running_loop().time()
         return self._dispatcher.forecast(lane, cost, deadline, now)
 
+    def wait_seconds(self, lane: Lane) -> float:
+        """How long a job of a lane that a player asks for now would wait for a worker."""
+        return self.forecast(lane, 0.0, math.inf) - asyncio.get_running_loop().time()
+
     def load_seconds(self, lane: Lane) -> float:
         """Seconds of work that players wait for and no worker has begun, for each slot."""
         return self._dispatcher.backlog_seconds(lane, asyncio.get_running_loop().time())
@@ -276,8 +282,8 @@ class WorkerPool:
 
     def _done(self, ticket: Ticket, rung: int, outcome: Outcome) -> None:
         job = ticket.rungs[rung]
-        if outcome.was_warm and isinstance(job, ProduceSegment):
-            self._learn(ticket, job, outcome.result)
+        if isinstance(job, ProduceSegment):
+            self._learn(ticket, job, outcome)
         if rung == 0:
             ticket.future.set_result(outcome.result)
         elif self._tickets.get(ticket.key) is ticket:
@@ -285,9 +291,12 @@ class WorkerPool:
             self._dispatcher.redo(ticket.key)
             self._drive(ticket.lane)
 
-    def _learn(self, ticket: Ticket, job: ProduceSegment, result: object) -> None:
+    def _learn(self, ticket: Ticket, job: ProduceSegment, outcome: Outcome) -> None:
         seconds = self._dispatcher.active_seconds(ticket.key, asyncio.get_running_loop().time())
-        stages = result.stages if isinstance(result, Produced) else {}
+        self._metrics.made(job.plan.model_name, job.duration_seconds, seconds)
+        if not outcome.was_warm:
+            return
+        stages = outcome.result.stages if isinstance(outcome.result, Produced) else {}
         share = stages.get("upscale", 0.0) / (sum(stages.values()) or 1.0)
         self._pace.learn(kind_of(job), expected_count(job), seconds, share)
 
@@ -386,6 +395,9 @@ class WorkerPool:
 
     def _depth_by_name(self) -> Mapping[str, float]:
         return {klass.name.lower(): count for klass, count in self.depth().items()}
+
+    def _waits_by_name(self) -> Mapping[str, float]:
+        return {lane.value: self.wait_seconds(lane) for lane in Lane}
 
     def _restart_counter(self, lane: Lane) -> Callable[[], None]:
         return lambda: self._metrics.worker_restart(lane)

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from origin.telemetry import (
+    MAX_MODELS,
     MAX_ROUTES,
     Metrics,
     accept_request_id,
@@ -22,7 +23,9 @@ def test_what_happened_is_rendered_as_prometheus_reads_it() -> None:
     metrics = Metrics()
     metrics.request_started()
     metrics.request_started()
-    metrics.request_ended("segment", 200)
+    metrics.request_ended("segment", 200, 0.3)
+    metrics.body("segment", 1000)
+    metrics.made("lanczos", 4.0, 2.0)
     metrics.segment("coalesced")
     metrics.stages({"decode": 0.2, "upscale": 3.0})
     metrics.encode()
@@ -36,6 +39,12 @@ def test_what_happened_is_rendered_as_prometheus_reads_it() -> None:
     }
     prefix = "upscale_origin"
     assert samples[f"{prefix}_requests_total", "segment", "200"] == 1
+    assert samples[f"{prefix}_request_seconds_bucket", "0.25", "segment"] == 0
+    assert samples[f"{prefix}_request_seconds_bucket", "0.5", "segment"] == 1
+    assert samples[f"{prefix}_bytes_total", "segment"] == 1000
+    assert samples[f"{prefix}_video_seconds_total", "lanczos"] == 4
+    assert samples[f"{prefix}_work_seconds_total", "lanczos"] == 2
+    assert samples[f"{prefix}_real_time_factor", "lanczos"] == 2
     assert samples[f"{prefix}_in_flight",] == 1
     assert samples[f"{prefix}_segments_total", "coalesced"] == 1
     assert samples[f"{prefix}_stage_seconds_sum", "upscale"] == 3
@@ -54,6 +63,15 @@ def test_origins_share_nothing() -> None:
     assert second.value("upscale_origin_encodes_total") == 0
 
 
+def test_the_real_time_factor_follows_the_latest_segments() -> None:
+    metrics = Metrics()
+    metrics.made("a", 4.0, 1.0)
+    metrics.made("a", 4.0, 0.0)
+    for _ in range(50):
+        metrics.made("a", 4.0, 8.0)
+    assert metrics.value("upscale_origin_real_time_factor", model="a") == pytest.approx(0.5, 0.01)
+
+
 def test_labels_are_bounded() -> None:
     metrics = Metrics()
     for number in range(1000):
@@ -62,9 +80,13 @@ def test_labels_are_bounded() -> None:
         metrics.segment(f"result {number}")
         metrics.stages({f"stage {number}": 1.0})
         metrics.worker_restart(f"lane {number}")
+        metrics.made(f"model {number}", 1.0, 1.0)
+        metrics.body(f"/other/{number}", 1)
     families = {family.name: family for family in metrics.registry.collect()}
     routes = {sample.labels["route"] for sample in families["upscale_origin_requests"].samples}
     assert len(routes) == MAX_ROUTES + 1
+    assert len(families["upscale_origin_real_time_factor"].samples) == MAX_MODELS + 1
+    assert len(families["upscale_origin_bytes"].samples) <= 2 * (MAX_ROUTES + 1)
     for name, label in (("segments", "result"), ("worker_restarts", "lane")):
         samples = families[f"upscale_origin_{name}"].samples
         assert {sample.labels[label] for sample in samples} == {"other"}
