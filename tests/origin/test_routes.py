@@ -266,3 +266,32 @@ async def test_a_request_in_the_background_says_so(client, service):
         await client.get("/lib/hit.ts", headers=headers)
     waits, warm = Klass.BLOCKING, Klass.WARM
     assert service.classes == [waits, waits, warm, warm, warm, waits]
+
+
+async def test_a_degraded_body_is_kept_for_moments_under_an_etag_of_its_own(client):
+    response = await client.get("/lib/degraded.ts")
+    assert response.headers["X-Cache"] == "degraded"
+    assert response.headers["Cache-Control"] == "public, max-age=5"
+    assert response.headers["Cache-Status"] == "upscale-origin; fwd=uri-miss; detail=degraded"
+    assert "immutable" in (await client.get("/lib/miss.ts")).headers["Cache-Control"]
+
+
+async def test_a_refusal_says_when_to_come_again(client, service):
+    service.failures["lib/full"] = errors.UnavailableError("overloaded", retry_after_seconds=7)
+    response = await client.get("/lib/full")
+    assert (response.status, response.headers["Retry-After"]) == (503, "7")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_cmcd_is_read_from_query_and_headers_and_is_no_part_of_the_path(client, service):
+    await client.get(
+        "/lib/hit.ts?CMCD=bl%3D2000%2Csid%3D%22a%22", headers={"CMCD-Request": "dl=900"}
+    )
+    said = service.viewers[-1].cmcd
+    assert (said.buffer_seconds, said.session, said.deadline_seconds) == (2.0, "a", 0.9)
+
+
+async def test_who_fetches_parts_gets_parts_of_the_one_full_body(client, service):
+    await client.get("/lib/hit.ts", headers={"Range": "bytes=0-1"})
+    await client.get("/lib/hit.ts")
+    assert [viewer.takes_any for viewer in service.viewers] == [False, True]

@@ -124,6 +124,64 @@ def test_waiters_who_leave_with_the_answer_leave_no_trace() -> None:
     assert scheduler.next_expiry() is None
 
 
+def test_who_leaves_for_good_takes_the_grace_along() -> None:
+    scheduler = Scheduler(grace_seconds=30)
+    first = submit(scheduler, "first", LOOKAHEAD)
+    second = submit(scheduler, "second", LOOKAHEAD)
+    scheduler.leave("first", first, now=100)
+    scheduler.leave("second", second, now=101, dropped=True)
+    assert scheduler.next_expiry() == 101
+    assert scheduler.expire(101) == ["second"]
+    assert scheduler.expire(130) == ["first"]
+
+
+def test_the_weakest_is_what_players_need_least_and_never_what_one_waits_for() -> None:
+    scheduler = Scheduler()
+    submit(scheduler, "blocking", BLOCKING, 1)
+    scheduler.start("upscale")
+    assert scheduler.weakest("upscale") is None
+    for key, klass, deadline in (("ahead", LOOKAHEAD, 1), ("soon", WARM, 1), ("late", WARM, 2)):
+        submit(scheduler, key, klass, deadline)
+        scheduler.start("upscale")
+    assert scheduler.weakest("upscale") == "late"
+    scheduler.join("late", BLOCKING)
+    assert scheduler.weakest("upscale") == "soon"
+
+
+def test_a_paused_job_is_queued_again_with_what_was_done_of_it() -> None:
+    scheduler = Scheduler()
+    submit(scheduler, "k", WARM)
+    scheduler.start("upscale")
+    scheduler.report("k", 0.4)
+    scheduler.pause("k")
+    assert scheduler.running_count("upscale") == 0
+    assert scheduler.is_queued("k")
+    assert scheduler.start("upscale") == "k"
+    assert scheduler.progress("k") == 0.4
+
+
+def test_those_who_were_served_otherwise_make_a_job_wait() -> None:
+    scheduler = Scheduler()
+    scheduler.join("k", BLOCKING, 5, firm=True)
+    scheduler.join("k", LOOKAHEAD, 9)
+    scheduler.submit("k", "upscale")
+    assert scheduler.firm_deadline("k") == 5
+    scheduler.settle("k")
+    assert scheduler.firm_deadline("k") == math.inf
+    assert scheduler.urgency("k") == Urgency(LOOKAHEAD, 9)
+
+
+def test_jobs_that_players_wait_for_are_listed_in_order() -> None:
+    scheduler = Scheduler()
+    for key, klass, deadline in (("b", BLOCKING, 2), ("w", WARM, 0), ("a", BLOCKING, 1)):
+        submit(scheduler, key, klass, deadline)
+    assert scheduler.blocking("upscale") == ["a", "b"]
+    scheduler.start("upscale")
+    assert scheduler.blocking("upscale") == ["b"]
+    scheduler.join("w", BLOCKING, 0)
+    assert scheduler.blocking("upscale") == ["w", "b"]
+
+
 def test_a_key_has_one_job() -> None:
     scheduler = Scheduler()
     submit(scheduler, "k", BLOCKING)
@@ -146,6 +204,7 @@ class Machine(RuleBasedStateMachine):
         self.left: dict[str, float] = {}
         self.queued: set[str] = set()
         self.running: dict[str, float] = {}
+        self.paused: dict[str, float] = {}
 
     @rule(key=KEYS, klass=st.sampled_from(Klass), deadline=st.integers(0, 5))
     def join(self, key: str, klass: Klass, deadline: int) -> None:
@@ -182,7 +241,14 @@ class Machine(RuleBasedStateMachine):
         if rank is None:  # an orphan: nobody who is waited for by a player may have been passed
             assert all(other.klass is not BLOCKING for other in self.ranks())
         self.queued.remove(key)
-        self.running[key] = 0.0
+        self.running[key] = self.paused.pop(key, 0.0)
+
+    @rule(key=KEYS)
+    def pause(self, key: str) -> None:
+        if key in self.running:
+            self.scheduler.pause(key)
+            self.queued.add(key)
+            self.paused[key] = self.running.pop(key)
 
     @rule(key=KEYS, fraction=st.sampled_from([0.1, 0.49, 0.5, 0.9]))
     def report(self, key: str, fraction: float) -> None:
@@ -202,11 +268,13 @@ class Machine(RuleBasedStateMachine):
         for key in self.scheduler.expire(self.now):
             assert not self.waiters.get(key), "dropped although somebody waits"
             assert self.now - self.left[key] >= GRACE, "dropped within its grace"
-            assert self.running.get(key, 0.0) < 0.5, "dropped past half done"
+            done = self.running.get(key, self.paused.pop(key, 0.0))
+            assert done < 0.5, "dropped past half done"
             self.queued.discard(key)
             self.running.pop(key, None)
         for key in self.queued:
-            assert self.waiters.get(key) or self.now - self.left[key] < GRACE, "not dropped"
+            kept = self.waiters.get(key) or self.now - self.left[key] < GRACE
+            assert kept or self.paused.get(key, 0.0) >= 0.5, "not dropped"
 
     def rank(self, key: str) -> Urgency | None:
         waiters = self.waiters.get(key)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from origin.cmcd import Cmcd
 
 Fetch = Callable[[str, int, Cmcd], Awaitable[None]]
-"""Level, index and what is said of it; returns when the segment is there. May raise `RefusedError`."""
+"""Level, index and what is said; returns when the segment is there, or raises `RefusedError`."""
 
 LOW, HIGH = "low", "high"
 
