@@ -39,6 +39,7 @@ export function watchTroubles(player: Player, hls: Hls, say: (message: string) =
 /** hls.js takes a missing subtitle playlist for the end of everything, and for a fault of the variant. */
 function goOnWithout(player: Player, hls: Hls): void {
   player.chooseSubtitle(null);
-  player.chooseVariant(player.chosenVariant?.id ?? null);
+  // It has left a variant that was chosen by hand. Unlike `nextLevel`, this throws no segments away.
+  if (player.chosenVariant) hls.loadLevel = player.chosenVariant.index;
   hls.startLoad();
 }
