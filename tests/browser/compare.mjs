@@ -102,6 +102,11 @@ async function inStep(page) {
     await paired(page);
     seeks.push({ target, ...(await look(page)) });
   }
+  // Within the frame that is there already.
+  const { currentTime } = await page.evaluate(() => ({ currentTime: window.player.frameTime }));
+  await seek(page, currentTime + 0.002);
+  await paired(page);
+  seeks.push({ target: currentTime + 0.002, ...(await look(page)) });
   const { offset } = await page.evaluate(() => ({ offset: window.player.second.offset }));
   return { playing, paused, seeks, offset, ...(await close(page)) };
 }

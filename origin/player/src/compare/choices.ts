@@ -53,6 +53,7 @@ export function firstChoices(
     made.find(({ variant }) => variant.id === onScreen?.id) ??
     tallest(made.filter(({ variant }) => variant.model), byHeight) ??
     choices.find((choice) => choice.preset === preset) ??
+    choices.find((choice) => choice.preset !== null) ??
     unfiltered.find((choice) => choice !== left);
   return left && right && left !== right ? [left, right] : null;
 }

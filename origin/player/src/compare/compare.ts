@@ -1,6 +1,6 @@
 /** Two pictures of the same frame, side by side under a split. */
 
-import { DEFAULT_PRESET } from "../filter/presets";
+import { complete } from "../filter/settings";
 import type { Part, Player, Variant } from "../types";
 import { type Choice, choicesOf, firstChoices, type Preset } from "./choices";
 import { Comparison } from "./comparison";
@@ -68,10 +68,11 @@ export class Compare implements Part {
   private async first(): Promise<[Choice, Choice] | null> {
     const { player } = this;
     const probed = this.presets ? null : availablePresets().then((presets) => this.learn(presets));
-    const chosen = firstChoices(this.choices(), player.currentVariant, DEFAULT_PRESET);
+    const { preset } = complete(player.recall("filter"));
+    const chosen = firstChoices(this.choices(), player.currentVariant, preset);
     if (chosen || !probed) return chosen;
     await probed;
-    return firstChoices(this.choices(), player.currentVariant, DEFAULT_PRESET);
+    return firstChoices(this.choices(), player.currentVariant, preset);
   }
 
   private learn(presets: readonly Preset[]): void {

@@ -27,6 +27,8 @@ export class Comparison implements Comparing {
   private switching = false;
   /** Whether a frame came before it was known to be of the right variant. */
   private missed = false;
+  /** Of the frame that the leading video shows. */
+  private leadingSeconds: number | null = null;
   private waitingSince: number | null = null;
   private failure: { side: SideIndex; text: string } | null = null;
 
@@ -135,6 +137,7 @@ export class Comparison implements Comparing {
 
   private takeLeading(frame: VideoFrame): void {
     const seconds = frame.timestamp / 1e6;
+    this.leadingSeconds = seconds;
     if (this.lockstep) this.lockstep.leaderSeconds = seconds;
     if (!this.isPinned()) {
       this.missed = true;
@@ -194,6 +197,7 @@ export class Comparison implements Comparing {
   /** Says what is waited for, if it takes long enough to be noticed. */
   private report(): void {
     if (this.missed) this.pin();
+    if (this.isOutdated()) for (const capture of this.captures) capture.grab();
     if (this.failure) return this.view.say(this.failure.text, this.failure.side);
     if (!this.isBehind()) {
       this.waitingSince = null;
@@ -208,8 +212,22 @@ export class Comparison implements Comparing {
   private isBehind(): boolean {
     const { video } = this.player;
     if (!this.pair) return true;
-    if (!this.lockstep) return false;
-    return this.lockstep.held || (video.paused && !video.seeking && !this.lockstep.settled());
+    if (this.lockstep?.held) return true;
+    return video.paused && !video.seeking && !this.isShown();
+  }
+
+  /** Whether the pair on the screen is of the leading video's frame. */
+  private isShown(): boolean {
+    if (!this.pair || this.leadingSeconds === null) return false;
+    return Math.abs(this.pair[this.leading].seconds - this.leadingSeconds) <= this.tolerance();
+  }
+
+  /** A seek within one frame brings no new one: whoever stands still is asked again. */
+  private isOutdated(): boolean {
+    const { video } = this.player;
+    if (!video.paused || video.seeking || !this.isPinned() || this.isShown()) return false;
+    if (this.pairing.underway.some((seconds) => seconds !== null)) return false;
+    return this.lockstep?.settled() ?? true;
   }
 
   private reason(): [string, SideIndex | null] {
