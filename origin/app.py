@@ -24,6 +24,7 @@ from origin.service import Service
 from origin.service.capability import model_digests
 from origin.service.warming import Warming
 from origin.telemetry import Metrics
+from origin.tracing import tracing
 from origin.warm_api import WARMING
 from origin.worker.pool import WorkerPool
 from origin.worker.process import WorkerSettings
@@ -178,8 +179,14 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     connections = Connections(_connection_limits(config))
-    async with build(config) as app, connections.watching():
+    async with (
+        tracing(config.otel_endpoint) as spans,
+        build(config) as app,
+        connections.watching(),
+    ):
         connections.attach(app, app[METRICS])
+        if spans is not None:
+            spans.attach(app)
         reloader = Reloader(config, read_again or (lambda: config), app[_GUARD], app[SERVICE])
         loop.add_signal_handler(signal.SIGHUP, reloader.reload)
         runner = web.AppRunner(

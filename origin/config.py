@@ -308,6 +308,11 @@ class Config:
     admin_port: int = 0
     """Port of a listener of their own for these; 0: none."""
     admin_host: str = "127.0.0.1"
+    otel_endpoint: str = ""
+    """Base URL of an OTLP collector for spans; OTEL_EXPORTER_OTLP_ENDPOINT will do as well."""
+    overload_seconds: int = 5
+    """After so long of players having to wait for a worker for longer than they do, or so long of
+    their not having to, /readyz changes its mind; 0: it never looks."""
     log_format: str = "text"
     log_level: str = "info"
 
@@ -359,6 +364,8 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "admin_keys": _secrets,
     "admin_port": _integer(0, 65535),
     "admin_host": _text,
+    "otel_endpoint": _text,
+    "overload_seconds": _integer(0, 600),
     "log_format": _choice("text", "json"),
     "log_level": _choice("debug", "info", "warning", "error"),
 }

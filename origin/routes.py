@@ -30,6 +30,7 @@ from origin.service.answers import (
 )
 from origin.service.playing import Viewer
 from origin.telemetry import CONTENT_TYPE, Metrics, accept_request_id, log, request_id
+from origin.tracing import STAGES
 from origin.warm_api import add_warm_routes
 
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
@@ -137,6 +138,8 @@ async def _media(request: web.Request) -> web.StreamResponse:
     path = admitted_path(request).removeprefix("/")
     answer = await _ask(request, path, klass)
     request[_RESULT] = _result(answer)
+    if isinstance(answer, ProducedAnswer):
+        request[STAGES] = answer.stages
     match answer:
         case PlaylistAnswer():
             return text_response(
