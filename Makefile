@@ -57,6 +57,7 @@ system:
 	@missing=(); \
 	command -v chromium >/dev/null || missing+=(chromium); \
 	PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx); \
+	PATH=$$PATH:/usr/sbin command -v varnishd >/dev/null || missing+=(varnish); \
 	$(if $(filter bench,$(MAKECMDGOALS)),command -v wrk >/dev/null || missing+=(wrk);) \
 	compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null || missing+=(mesa-vulkan-drivers); \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \

@@ -1,5 +1,6 @@
 """How bodies, texts, files and problems become responses, conditions and ranges respected."""
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -9,6 +10,7 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
+from origin.bodies import shared
 from origin.headers import UnsatisfiableRangeError, choose_coding, etag_matches, select_range
 
 
@@ -37,7 +39,7 @@ def body_response(request: web.BaseRequest, body: bytes, headers: dict[str, str]
         response.headers[hdrs.CONTENT_RANGE] = f"bytes */{len(body)}"
         return response
     if span is None:
-        return web.Response(body=body, headers=headers)
+        return web.Response(body=shared(body), headers=headers)
     headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.stop - 1}/{len(body)}"
     part = body[span.start : span.stop]
     return web.Response(status=HTTPStatus.PARTIAL_CONTENT, body=part, headers=headers)
@@ -87,26 +89,35 @@ def text_response(
 class FileOnDisk(web.FileResponse):
     """A file that is too large for memory.
 
-    A Range header that is malformed, names several ranges, or depends on an ETag is ignored, as
-    RFC 9110 section 14.2 allows: aiohttp would refuse the former two and not look at the latter.
+    A Range header that is malformed or names several ranges is ignored, as RFC 9110 section 14.2
+    allows, and so is one that depends on another body's ETag: aiohttp would refuse the former two
+    and not look at the latter.
     """
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send it."""
-        if hdrs.RANGE in request.headers and _is_ignored(request):
+        if hdrs.RANGE in request.headers and await self._ignores_range(request):
             headers = request.headers.copy()
             headers.popall(hdrs.RANGE)
             request = request.clone(headers=headers)
         return await super().prepare(request)
 
+    async def _ignores_range(self, request: web.BaseRequest) -> bool:
+        condition = request.headers.get(hdrs.IF_RANGE, "")
+        if condition.startswith(('"', "W/")) and condition != await self._etag():
+            return True
+        try:
+            return select_range(request.headers[hdrs.RANGE], sys.maxsize) is None
+        except UnsatisfiableRangeError:
+            return False
 
-def _is_ignored(request: web.BaseRequest) -> bool:
-    if request.headers.get(hdrs.IF_RANGE, "").startswith(('"', "W/")):
-        return True
-    try:
-        return select_range(request.headers[hdrs.RANGE], sys.maxsize) is None
-    except UnsatisfiableRangeError:
-        return False
+    async def _etag(self) -> str:
+        """As aiohttp makes it."""
+        try:
+            info = await asyncio.to_thread(self._path.stat)
+        except OSError:
+            return ""
+        return f'"{info.st_mtime_ns:x}-{info.st_size:x}"'
 
 
 def strong_etag(body: bytes) -> str:

@@ -65,6 +65,7 @@ SENDING = """\
       add_header ETag $upstream_http_etag;
       add_header X-Cache $upstream_http_x_cache;
       add_header Cache-Status $upstream_http_cache_status;
+      add_header Link $upstream_http_link;
       add_header Server-Timing $upstream_http_server_timing;
       add_header X-Request-ID $upstream_http_x_request_id;
       add_header X-Content-Type-Options nosniff;

@@ -24,11 +24,12 @@ _INSTALL = {
     "chromium": "the chromium package of your distribution",
     "nginx": "the nginx package of your distribution",
     "node": "node.js 20 or newer, with npm",
+    "varnishd": "the varnish package of your distribution",
 }
 
 
 def require(tool: str) -> str:
-    """Path of `chromium`, `nginx` or `node`; skips the test where it is missing."""
+    """Path of `chromium`, `nginx`, `node` or `varnishd`; skips the test where it is missing."""
     found = shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/sbin")
     if found is None:
         pytest.skip(f"{tool} is missing: install {_INSTALL[tool]}")
@@ -88,12 +89,14 @@ def stopping(process: subprocess.Popen[str], grace_seconds: float = 25) -> Itera
 
 
 @contextmanager
-def run_origin(*arguments: str | Path) -> Iterator[str]:
+def run_origin(*arguments: str | Path, module: str = "origin") -> Iterator[str]:
     """`upscale-origin serve ARGUMENTS --port 0` as a process of its own; yields its base URL.
+
+    `module` stands in for the command: `tests.e2e.watched_origin` is one that can be watched.
 
     Its log goes to this process's stderr, where pytest shows it if the test fails.
     """
-    command = [sys.executable, "-m", "origin", "serve", *map(str, arguments), "--port", "0"]
+    command = [sys.executable, "-m", module, "serve", *map(str, arguments), "--port", "0"]
     process = subprocess.Popen(
         command,
         cwd=ROOT,
