@@ -153,15 +153,19 @@ class Production:
         return answer
 
     def _refuse_if_hopeless(self, item: Item, least: float, call: Call) -> None:
+        """Send away whom the queue would keep for too long.
+
+        A slow machine alone is no reason: what it begins is there when the player asks again.
+        """
         if item.key in self._flights:
             return
-        now = asyncio.get_running_loop().time()
-        wait = self._pool.forecast(Lane.UPSCALE, least, call.deadline) - now
-        if wait > self._patience_seconds:
+        now, patience = asyncio.get_running_loop().time(), self._patience_seconds
+        queue = self._pool.forecast(Lane.UPSCALE, 0.0, call.deadline) - now
+        if queue > patience / 2 and queue + least > patience:
             self._metrics.deadline("refused")
-            after = math.ceil(wait - self._patience_seconds)
+            after = math.ceil(queue + least - patience)
             raise UnavailableError(
-                f"overloaded: even a lighter model would take {wait:.0f} s",
+                f"overloaded: even a lighter model would take {queue + least:.0f} s",
                 retry_after_seconds=max(1, min(30, after)),
             )
 
