@@ -83,6 +83,7 @@ async function tabThrough(page) {
 async function menuByKeys(page) {
   await page.focus(`upscale-player ${part("settings-button")}`);
   await page.keyboard.press("Enter");
+  await until(page, () => window.player.shell.menu.contains(window.player.shell.root.activeElement));
   const first = await focused(page);
   await page.keyboard.press("ArrowDown");
   const second = await focused(page);
