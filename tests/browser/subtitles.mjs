@@ -126,6 +126,7 @@ async function troubles(page) {
     await choose(page, name);
     await seek(page, 2);
     await page.waitForFunction((track) => message()?.includes(`“${track}”`) || message()?.includes(".ttf"), name);
+    if (name === "Broken style") await settled(page);
     said[name] = { message: await page.evaluate(() => message()), cues: (await cues(page)).map(({ text }) => text) };
     await seek(page, 11);
     await page.evaluate(() => window.player.video.play());
