@@ -311,8 +311,8 @@ class Config:
     otel_endpoint: str = ""
     """Base URL of an OTLP collector for spans; OTEL_EXPORTER_OTLP_ENDPOINT will do as well."""
     overload_seconds: int = 5
-    """After so long of players having to wait for a worker for longer than they do, or so long of
-    their not having to, /readyz changes its mind; 0: it never looks."""
+    """After so long of players having to wait for a worker for half of their patience, or so long
+    of their having to for less than a quarter, /readyz changes its mind; 0: never."""
     log_format: str = "text"
     log_level: str = "info"
 

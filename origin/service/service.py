@@ -21,6 +21,7 @@ from manifests.urls import (
 from origin.cache import Cache, Pins, StateStore
 from origin.config import Config
 from origin.errors import NotFoundError
+from origin.overload import Overload
 from origin.scheduler import Klass
 from origin.service import hls, jobs, playlists, stills, subtitles
 from origin.service.answers import (
@@ -40,6 +41,7 @@ from origin.service.warmth import Warmth
 from origin.sources import SERVED_TYPES, DirectoryLibrary
 from origin.telemetry import Metrics
 from origin.viewers import Patience, Viewers
+from origin.worker.lanes import Lane
 from origin.worker.pool import WorkerPool
 
 _SEGMENT_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment"}
@@ -57,6 +59,7 @@ class Asking:
     by_reference: bool
 
 
+_LOOK_SECONDS = 0.5
 _STREAMS = 256
 """So many are remembered, so that a hit need not describe its whole track again."""
 _READ_AGAIN_SECONDS = 10.0
@@ -114,18 +117,26 @@ class Service:
         self._streams: dict[str, tuple[Title, Stream]] = {}
         self._preparing: asyncio.Task[None] | None = None
         self._draining = False
+        self._overload = Overload(
+            limit_seconds=config.player_patience_seconds / 2, hold_seconds=config.overload_seconds
+        )
+        self._watching: asyncio.Task[None] | None = None
+        metrics.watch("not_ready", "1 while /readyz says no", "reason", self._hindrances)
 
     async def __aenter__(self) -> "Service":
         """Begin to prepare every title."""
         self._preparing = asyncio.create_task(self._catalogue.prepare_all())
+        if self._overload.hold_seconds:
+            self._watching = asyncio.create_task(self._watch_load())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop what is under way."""
-        if self._preparing is not None:
-            self._preparing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._preparing
+        for task in (self._preparing, self._watching):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         self._playing.close()
         await self._production.close()
         await self._catalogue.close()
@@ -140,7 +151,11 @@ class Service:
 
     def not_ready_reason(self) -> str | None:
         """Why no new requests should come here; None if they may."""
-        return "the origin is draining" if self._draining else self._pool.unready_reason()
+        if self._draining:
+            return "the origin is draining"
+        if self._overload.is_on:
+            return "overloaded: players wait for workers for too long"
+        return self._pool.unready_reason()
 
     async def titles(self) -> list[Mapping[str, Any]]:
         """Rows of /api/titles."""
@@ -300,6 +315,19 @@ class Service:
             item=item,
             is_upscaled=find_offer(title, track_id) is not None,
         )
+
+    async def _watch_load(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._overload.note(self._pool.wait_seconds(Lane.UPSCALE), loop.time())
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _hindrances(self) -> Mapping[str, float]:
+        return {
+            "drain": self._draining,
+            "overload": self._overload.is_on,
+            "workers": self._pool.unready_reason() is not None,
+        }
 
     async def _library_path(self, name: str, path: str) -> Answer:
         library = self._catalogue.library(name)

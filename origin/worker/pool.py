@@ -223,7 +223,8 @@ class WorkerPool:
 
     def wait_seconds(self, lane: Lane) -> float:
         """How long a job of a lane that a player asks for now would wait for a worker."""
-        return self.forecast(lane, 0.0, math.inf) - asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        return max(0.0, self.forecast(lane, 0.0, math.inf) - now)
 
     def load_seconds(self, lane: Lane) -> float:
         """Seconds of work that players wait for and no worker has begun, for each slot."""
