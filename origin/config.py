@@ -1,27 +1,17 @@
 """What an operator can set: TOML file below, command line above, defaults at the bottom."""
 
 import difflib
-import math
 import os
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from origin.access import KEY_ID, MD5_KEY
+from origin import config_values
 from origin.errors import ConfigError
 
-RESERVED_NAMES = frozenset({"api", "healthz", "metrics", "player", "readyz", "static"})
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", re.IGNORECASE)
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_LOCATION = re.compile(r"/([A-Za-z0-9._-]+/)+")
-_ANCESTOR = re.compile(r"'self'|\*|[a-z][a-z0-9+.-]*:|(https?://)?[a-z0-9*.\[\]:-]+", re.IGNORECASE)
-_MIN_SECRET = 16
 _HIDDEN = frozenset({"signing_keys", "secure_link_secret", "cdn_secrets", "admin_keys"})
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 def _available_threads() -> int:
@@ -39,12 +29,6 @@ def _threads_per_worker() -> int:
     return max(1, _available_threads() // _upscale_workers())
 
 
-def _models(value: object, base: Path) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise _UnexpectedError("a list of names of models, or an empty one")
-    return tuple(_text(name, base) for name in value)
-
-
 def _lookahead_segments() -> int:
     return max(2, _upscale_workers())
 
@@ -54,175 +38,6 @@ def default_cache_dir() -> Path:
     home = os.environ.get("XDG_CACHE_HOME", "")
     base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
     return base / "upscale-origin"
-
-
-def parse_size(text: str) -> int:
-    """Bytes of `20GB` (decimal), `512MiB` (binary) or a plain number.
-
-    Raises:
-        ValueError: It is none of these.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(text)
-    number, prefix, binary = match.groups()
-    exponent = " KMGT".index(prefix.upper()) if prefix else 0
-    return int(float(number) * (1024 if binary else 1000) ** exponent)
-
-
-class _UnexpectedError(Exception):
-    """The message completes `expected ...`."""
-
-
-def _text(value: object, base: Path) -> str:
-    if not isinstance(value, str) or not value:
-        raise _UnexpectedError("a text that is not empty")
-    return value
-
-
-def _choice(*choices: str) -> Callable[[object, Path], str]:
-    def parse(value: object, base: Path) -> str:
-        if value not in choices:
-            raise _UnexpectedError(f"one of {', '.join(choices)}")
-        return str(value)
-
-    return parse
-
-
-def _integer(low: int, high: int) -> Callable[[object, Path], int]:
-    def parse(value: object, base: Path) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise _UnexpectedError(f"an integer from {low} to {high}")
-        return value
-
-    return parse
-
-
-def _seconds(value: object, base: Path) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise _UnexpectedError("a number of seconds greater than 0")
-    return float(value)
-
-
-def _size(value: object, base: Path) -> int:
-    expected = _UnexpectedError("a size such as 20GB or 512MiB, or a number of bytes")
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if not isinstance(value, str):
-        raise expected
-    try:
-        return parse_size(value)
-    except ValueError:
-        raise expected from None
-
-
-def _sizes(value: object, base: Path) -> dict[str, int]:
-    if not isinstance(value, Mapping):
-        raise _UnexpectedError("a table of sizes by library")
-    return {str(name): _size(size, base) for name, size in value.items()}
-
-
-def _location(value: object, base: Path) -> str:
-    if not isinstance(value, str) or not _LOCATION.fullmatch(value):
-        raise _UnexpectedError("a path such as /upscale-cache/")
-    return value
-
-
-def _path(value: object, base: Path) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
-        raise _UnexpectedError("a path")
-    return (base / Path(value).expanduser()).absolute()
-
-
-def _device(value: object, base: Path) -> str:
-    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
-        raise _UnexpectedError("auto, cpu, cuda or cuda:N")
-    return value
-
-
-def _renditions(value: object, base: Path) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise _UnexpectedError("a list of rendition specs such as 2x:anime4k-m or auto")
-    return tuple(_text(spec, base) for spec in value)
-
-
-def _secret(value: object, base: Path) -> str:
-    expected = "a secret of at least 16 characters, env:NAME of a variable or file:PATH that has it"
-    kind, _, place = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if kind == "env":
-        value = os.environ.get(place)
-    elif kind == "file":
-        try:
-            value = (base / place).read_text().strip()
-        except (OSError, UnicodeDecodeError):
-            value = None
-    if not isinstance(value, str) or len(value) < _MIN_SECRET:
-        raise _UnexpectedError(expected)
-    return value
-
-
-def _secrets(value: object, base: Path) -> tuple[str, ...]:
-    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise _UnexpectedError("a list of secrets")
-    return tuple(_secret(secret, base) for secret in value)
-
-
-def _keys(value: object, base: Path) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise _UnexpectedError("a table of secrets by key id")
-    for name in value:
-        if not KEY_ID.fullmatch(name) or name == MD5_KEY:
-            raise _UnexpectedError(f"key ids of up to 32 letters, digits, '-' or '_', not {name!r}")
-    return {name: _secret(secret, base) for name, secret in value.items()}
-
-
-def _ancestors(value: object, base: Path) -> tuple[str, ...]:
-    expected = _UnexpectedError("a list of origins such as https://example.org, or 'self'")
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise expected
-    sources = tuple(value)
-    if not all(isinstance(source, str) and _ANCESTOR.fullmatch(source) for source in sources):
-        raise expected
-    return sources
-
-
-def _source(value: object, base: Path) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
-        raise _UnexpectedError("a directory")
-    if match := _SCHEME.match(str(value)):
-        raise _UnexpectedError(f"a directory ({match[1].lower()}:// sources are not supported yet)")
-    path = _path(value, base)
-    if not path.is_dir():
-        raise _UnexpectedError("a directory that exists")
-    return path.resolve()
-
-
-def _pairs(value: object) -> Iterable[tuple[str, object]]:
-    if isinstance(value, Mapping):
-        return value.items()
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise _UnexpectedError("NAME=SOURCE for each library")
-    texts = [str(text).partition("=") for text in value]
-    if not all(equals for _, equals, _ in texts):
-        raise _UnexpectedError("NAME=SOURCE for each library")
-    return [(name, source) for name, _, source in texts]
-
-
-def _libraries(value: object, base: Path) -> dict[str, Path]:
-    libraries: dict[str, Path] = {}
-    for name, source in _pairs(value):
-        if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
-            raise _UnexpectedError(
-                f"for the library {name!r} a name of up to 64 letters, digits, '.', '_', '-', "
-                f"starting with a letter or digit, none of {', '.join(sorted(RESERVED_NAMES))}"
-            )
-        if name in libraries:
-            raise _UnexpectedError(f"each library once; {name!r} stands there twice")
-        try:
-            libraries[name] = _source(source, base)
-        except _UnexpectedError as error:
-            raise _UnexpectedError(f"for the library {name!r} {error}, not {source!r}") from None
-    return libraries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,56 +133,56 @@ class Config:
 
 
 _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
-    "libraries": _libraries,
-    "host": _text,
-    "port": _integer(0, 65535),
-    "cache": _path,
-    "cache_size": _size,
-    "library_cache_sizes": _sizes,
-    "ram_cache_size": _size,
-    "cache_bucket": _text,
-    "cache_bucket_seconds": _seconds,
-    "cache_scrub_rate": _size,
-    "x_accel_prefix": _location,
-    "device": _device,
-    "renditions": _renditions,
-    "threads": _integer(1, 1024),
-    "upscale_workers": _integer(1, 64),
-    "package_workers": _integer(1, 64),
-    "lookahead_segments": _integer(0, 100),
-    "warm_first_segments": _integer(0, 100),
-    "express_workers": _integer(0, 64),
-    "lighter_models": _models,
-    "deadline_margin_seconds": _seconds,
-    "startup_patience_seconds": _seconds,
-    "player_patience_seconds": _seconds,
-    "orphan_grace_seconds": _seconds,
-    "hang_seconds": _seconds,
-    "startup_seconds": _seconds,
-    "drain_seconds": _seconds,
-    "drain_notice_seconds": _integer(0, 600),
-    "max_connections": _integer(1, 1_000_000),
-    "max_connections_per_address": _integer(1, 1_000_000),
-    "head_seconds": _seconds,
-    "min_read_rate": _size,
-    "read_seconds": _seconds,
-    "keep_alive_seconds": _seconds,
-    "max_url_length": _integer(64, 16_000),
-    "max_query_length": _integer(0, 16_000),
-    "max_header_count": _integer(8, 120),
-    "max_headers_length": _integer(256, 1_000_000),
-    "frame_ancestors": _ancestors,
-    "signing_keys": _keys,
-    "secure_link_secret": _secret,
-    "cdn_secret_header": _text,
-    "cdn_secrets": _secrets,
-    "admin_keys": _secrets,
-    "admin_port": _integer(0, 65535),
-    "admin_host": _text,
-    "otel_endpoint": _text,
-    "overload_seconds": _integer(0, 600),
-    "log_format": _choice("text", "json"),
-    "log_level": _choice("debug", "info", "warning", "error"),
+    "libraries": config_values.read_libraries,
+    "host": config_values.read_text,
+    "port": config_values.read_integer(0, 65535),
+    "cache": config_values.read_path,
+    "cache_size": config_values.read_size,
+    "library_cache_sizes": config_values.read_sizes,
+    "ram_cache_size": config_values.read_size,
+    "cache_bucket": config_values.read_text,
+    "cache_bucket_seconds": config_values.read_seconds,
+    "cache_scrub_rate": config_values.read_size,
+    "x_accel_prefix": config_values.read_location,
+    "device": config_values.read_device,
+    "renditions": config_values.read_renditions,
+    "threads": config_values.read_integer(1, 1024),
+    "upscale_workers": config_values.read_integer(1, 64),
+    "package_workers": config_values.read_integer(1, 64),
+    "lookahead_segments": config_values.read_integer(0, 100),
+    "warm_first_segments": config_values.read_integer(0, 100),
+    "express_workers": config_values.read_integer(0, 64),
+    "lighter_models": config_values.read_models,
+    "deadline_margin_seconds": config_values.read_seconds,
+    "startup_patience_seconds": config_values.read_seconds,
+    "player_patience_seconds": config_values.read_seconds,
+    "orphan_grace_seconds": config_values.read_seconds,
+    "hang_seconds": config_values.read_seconds,
+    "startup_seconds": config_values.read_seconds,
+    "drain_seconds": config_values.read_seconds,
+    "drain_notice_seconds": config_values.read_integer(0, 600),
+    "max_connections": config_values.read_integer(1, 1_000_000),
+    "max_connections_per_address": config_values.read_integer(1, 1_000_000),
+    "head_seconds": config_values.read_seconds,
+    "min_read_rate": config_values.read_size,
+    "read_seconds": config_values.read_seconds,
+    "keep_alive_seconds": config_values.read_seconds,
+    "max_url_length": config_values.read_integer(64, 16_000),
+    "max_query_length": config_values.read_integer(0, 16_000),
+    "max_header_count": config_values.read_integer(8, 120),
+    "max_headers_length": config_values.read_integer(256, 1_000_000),
+    "frame_ancestors": config_values.read_ancestors,
+    "signing_keys": config_values.read_keys,
+    "secure_link_secret": config_values.read_secret,
+    "cdn_secret_header": config_values.read_text,
+    "cdn_secrets": config_values.read_secrets,
+    "admin_keys": config_values.read_secrets,
+    "admin_port": config_values.read_integer(0, 65535),
+    "admin_host": config_values.read_text,
+    "otel_endpoint": config_values.read_text,
+    "overload_seconds": config_values.read_integer(0, 600),
+    "log_format": config_values.read_choice("text", "json"),
+    "log_level": config_values.read_choice("debug", "info", "warning", "error"),
 }
 
 
@@ -420,7 +235,7 @@ def _parse(values: Mapping[str, object], base: Path, where: str) -> dict[str, An
             raise ConfigError(f"{where}: unknown key {key!r}, expected {near[0]}", source=key)
         try:
             parsed[key] = _PARSERS[key](value, base)
-        except _UnexpectedError as error:
+        except config_values.UnexpectedError as error:
             raise ConfigError(_complaint(where, key, str(error), value), source=key) from None
     return parsed
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from origin.config import Config, default_cache_dir, load_config, parse_size
+from origin.config import Config, default_cache_dir, load_config
+from origin.config_values import parse_size
 from origin.errors import ConfigError
 
 
