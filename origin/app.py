@@ -19,7 +19,7 @@ from origin.errors import ConfigError
 from origin.guard import Guard
 from origin.limits import RequestLimits
 from origin.reload import Reloader, access_of
-from origin.routes import METRICS, SERVICE, X_ACCEL_PREFIX, add_routes
+from origin.routes import INTERIM_SECONDS, METRICS, SERVICE, X_ACCEL_PREFIX, add_routes
 from origin.service import Service
 from origin.service.capability import model_digests
 from origin.service.warming import Warming
@@ -62,6 +62,7 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app[SERVICE] = service
     app[METRICS] = metrics
     app[X_ACCEL_PREFIX] = config.x_accel_prefix
+    app[INTERIM_SECONDS] = float(config.interim_seconds)
     app[_GUARD] = guard = Guard(access_of(config), config.admin_port or None)
     app[WARMING] = warming = Warming(service, concurrency=config.upscale_workers + 1)
     metrics.watch("warm_errands", "Errands of /api/warm, by state", "state", warming.states)

@@ -125,6 +125,8 @@ class Config:
     admin_host: str = "127.0.0.1"
     otel_endpoint: str = ""
     """Base URL of an OTLP collector for spans; OTEL_EXPORTER_OTLP_ENDPOINT will do as well."""
+    interim_seconds: int = 0
+    """How often a player that waits is sent an interim response (102); 0: never."""
     overload_seconds: int = 5
     """After so long of players having to wait for a worker for half of their patience, or so long
     of their having to for less than a quarter, /readyz changes its mind; 0: never."""
@@ -180,6 +182,7 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "admin_port": config_values.read_integer(0, 65535),
     "admin_host": config_values.read_text,
     "otel_endpoint": config_values.read_text,
+    "interim_seconds": config_values.read_integer(0, 600),
     "overload_seconds": config_values.read_integer(0, 600),
     "log_format": config_values.read_choice("text", "json"),
     "log_level": config_values.read_choice("debug", "info", "warning", "error"),

@@ -15,6 +15,7 @@ from origin import cmcd, errors
 from origin.access import Access, without_token
 from origin.guard import Guard, admitted_path
 from origin.headers import cache_status, is_background, server_timing
+from origin.interim import with_signs_of_life
 from origin.limits import RequestLimits
 from origin.pages import add_pages
 from origin.responses import FileOnDisk, body_response, problem, reference_response, text_response
@@ -35,6 +36,7 @@ from origin.warm_api import add_warm_routes
 
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+INTERIM_SECONDS: web.AppKey[float] = web.AppKey("interim_seconds", float)
 X_ACCEL_PREFIX: web.AppKey[str] = web.AppKey("x_accel_prefix", str)
 _RESULT: web.RequestKey[str] = web.RequestKey("result", str)
 
@@ -164,7 +166,8 @@ async def _ask(request: web.Request, path: str, klass: Klass) -> Answer:
         takes_any=hdrs.RANGE not in request.headers,
     )
     by_reference = _front_sends_files(request)
-    return await service.answer(path, klass, viewer=viewer, by_reference=by_reference)
+    work = service.answer(path, klass, viewer=viewer, by_reference=by_reference)
+    return await with_signs_of_life(request, work, request.app.get(INTERIM_SECONDS, 0.0))
 
 
 def _front_sends_files(request: web.Request) -> bool:
