@@ -210,6 +210,7 @@ async def serve(
             await stop.wait()
             _log.info("draining: up to %.0f s for requests in flight", config.drain_seconds)
             app[SERVICE].drain()
+            connections.drain()
             await asyncio.sleep(config.drain_notice_seconds)
         finally:
             await runner.cleanup()

@@ -61,6 +61,7 @@ class Connections:
         self._open: dict[_Watched, None] = {}
         self._by_address: Counter[str] = Counter()
         self._shed = dict.fromkeys(SHED, 0)
+        self._is_draining = False
 
     @property
     def shed(self) -> Mapping[str, int]:
@@ -103,9 +104,16 @@ class Connections:
             return await handler(request)
         protocol.request_began(request.writer)
         try:
-            return await handler(request)
+            response = await handler(request)
+            if self._is_draining:
+                response.force_close()
+            return response
         finally:
             protocol.request_ended()
+
+    def drain(self) -> None:
+        """Keep no connection alive after the next response: who holds it opens one elsewhere."""
+        self._is_draining = True
 
     def admit(self, connection: "_Watched") -> bool:
         """Whether a new connection may stay; another may have to go for it."""

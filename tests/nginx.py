@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,6 +88,22 @@ def sending_proxy(folder: Path, upstream: str, bodies: Path, *, workers: int = 1
       proxy_set_header X-Sendfile-Type X-Accel-Redirect;"""
     server = SENDING.format(bodies=bodies)
     with _running(folder, workers=workers, http=http, location=location, server=server) as url:
+        yield url
+
+
+@contextmanager
+def balancer(folder: Path, upstreams: Sequence[str]) -> Iterator[str]:
+    """Spreads requests over base URLs, and asks another one if one goes away. Caches nothing.
+
+    With `max_fails=0` none is thought to be gone for longer than one request.
+    """
+    servers = " ".join(f"server {url.removeprefix('http://')} max_fails=0;" for url in upstreams)
+    location = """proxy_pass http://origins;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_next_upstream error timeout;"""
+    http = f"upstream origins {{ {servers} keepalive 16; }}"
+    with _running(folder, workers=1, http=http, location=location) as url:
         yield url
 
 

@@ -90,6 +90,7 @@ class WorkerPool:
         }
         self._starts: list[asyncio.Future[None]] = []
         self._sweep_timer: asyncio.TimerHandle | None = None
+        self._sweep_due = math.inf
         self._tick_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         metrics.watch("queue_depth", "Jobs queued, by class", "class", self._depth_by_name)
@@ -381,10 +382,11 @@ class WorkerPool:
         if due is None or self._is_closed:
             return
         if self._sweep_timer is not None:
-            if self._sweep_timer.when() <= due:
+            if self._sweep_due <= due:
                 return
             self._sweep_timer.cancel()
         self._sweep_timer = asyncio.get_running_loop().call_at(due, self._sweep)
+        self._sweep_due = due  # uvloop's handle of what is due already can't tell
 
     def _sweep(self) -> None:
         self._sweep_timer = None
