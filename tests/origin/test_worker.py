@@ -507,6 +507,20 @@ def test_workers_die_with_an_origin_that_is_killed() -> None:
         time.sleep(0.01)
 
 
+def test_orphans_that_are_due_at_once_are_swept_under_uvloop() -> None:
+    async def main() -> list[object]:
+        pool = WorkerPool(SETTINGS, Metrics(), package_workers=1)
+        with (
+            pool.waiting("a", LOOKAHEAD, may_return=False),
+            pool.waiting("b", LOOKAHEAD, may_return=False),
+        ):
+            calls = [asyncio.create_task(pool.run(Echo(value=1), key=key)) for key in "ab"]
+            await asyncio.sleep(0)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [type(end) for end in uvloop.run(main())] == [asyncio.CancelledError] * 2
+
+
 def test_it_works_under_uvloop() -> None:
     async def main() -> None:
         pools = Pools()
