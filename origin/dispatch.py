@@ -73,7 +73,7 @@ class Dispatcher:
         self._slots = dict(slots)
         self._margin_seconds = margin_seconds
         self._works: dict[str, _Work] = {}
-        self._paused: dict[str, set[str]] = {lane: set() for lane in slots}
+        self._paused: dict[str, dict[str, None]] = {lane: {} for lane in slots}
 
     def submit(self, key: str, lane: str, costs: tuple[float, ...] = (0.0,)) -> None:
         """Queue a job for a key that somebody has joined.
@@ -116,7 +116,7 @@ class Dispatcher:
         """Forget a job that the scheduler has dropped."""
         work = self._works.pop(key, None)
         if work is not None:
-            self._paused[work.lane].discard(key)
+            self._paused[work.lane].pop(key, None)
 
     def redo(self, key: str) -> None:
         """A running job has been made by a lighter model: its own is still to come."""
@@ -187,7 +187,7 @@ class Dispatcher:
         work = self._works[key]
         work.spent, work.since = work.active_seconds(now), None
         self._scheduler.pause(key)
-        self._paused[lane].add(key)
+        self._paused[lane][key] = None
         return Pause(key)
 
     def _start(self, key: str, now: float) -> Action:
@@ -195,7 +195,7 @@ class Dispatcher:
         self._scheduler.start(work.lane, key)
         work.since = now
         if key in self._paused[work.lane]:
-            self._paused[work.lane].remove(key)
+            del self._paused[work.lane][key]
             return Resume(key)
         work.rung = self._rung(key, work, now)
         return Start(key, work.rung)
@@ -204,7 +204,7 @@ class Dispatcher:
         if len(work.costs) == 1 or self._scheduler.urgency(key).klass is not Klass.BLOCKING:
             return 0
         behind = [self._wanted(other, now) for other in self._scheduler.blocking(work.lane)]
-        running = self._scheduler.running(work.lane) - {key}
+        running = [other for other in self._scheduler.running(work.lane) if other != key]
         others = [now + self._remaining(other, now) for other in running]
         others += [now] * (self._slots[work.lane] - 1 - len(others))
         return choose(self._wanted(key, now), behind, others, now)

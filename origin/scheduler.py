@@ -79,7 +79,7 @@ class Scheduler:
         self._demands: dict[str, _Demand] = {}
         self._jobs: dict[str, _Job] = {}
         self._heaps: dict[str, list[_Entry]] = {}
-        self._running: dict[str, set[str]] = {}
+        self._running: dict[str, dict[str, None]] = {}  # in order, for the same every time
         self._blocking: dict[str, dict[str, Urgency]] = {}
         self._orphans: dict[str, float] = {}  # until when
         self._expiries: list[tuple[float, str]] = []  # a heap; entries may be outdated
@@ -147,7 +147,7 @@ class Scheduler:
         job.started = True
         job.ticket = -1
         job.urgency = None
-        self._running.setdefault(lane, set()).add(key)
+        self._running.setdefault(lane, {})[key] = None
         self._blocking.get(lane, {}).pop(key, None)
         return key
 
@@ -171,7 +171,7 @@ class Scheduler:
     def pause(self, key: str) -> None:
         """Queue a running job again; it keeps its progress."""
         job = self._jobs[key]
-        self._running[job.lane].remove(key)
+        del self._running[job.lane][key]
         job.started = False
         self._rank(key, self._demands[key])
 
@@ -207,9 +207,9 @@ class Scheduler:
         queued = self._blocking.get(lane, {})
         return heapq.nsmallest(limit, queued, key=queued.__getitem__)
 
-    def running(self, lane: str) -> frozenset[str]:
+    def running(self, lane: str) -> tuple[str, ...]:
         """Jobs that workers are at; what is paused is not among them."""
-        return frozenset(self._running.get(lane, ()))
+        return tuple(self._running.get(lane, ()))
 
     def running_count(self, lane: str) -> int:
         """How many there are."""
@@ -285,7 +285,7 @@ class Scheduler:
     def _remove(self, key: str) -> None:
         job = self._jobs.pop(key, None)
         if job is not None:
-            self._running.get(job.lane, set()).discard(key)
+            self._running.get(job.lane, {}).pop(key, None)
             self._blocking.get(job.lane, {}).pop(key, None)
 
     def _rank(self, key: str, demand: _Demand) -> None:

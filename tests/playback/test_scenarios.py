@@ -189,7 +189,7 @@ def test_a_flood_of_work_that_nobody_waits_for_delays_no_player() -> None:
         outcomes = evening.world.deadlines()
         met += outcomes["met"]
         missed += outcomes["missed"] + outcomes["refused"]
-        assert evening.world.metrics.value("upscale_origin_preempted_total") > 0
+        assert evening.world.counted("preempted") > 0
         assert evening.stalls() == 0
     assert met >= 1000
     assert met / (met + missed) >= 0.999
@@ -209,7 +209,5 @@ def test_overload_degrades_instead_of_stalling() -> None:
         assert without.stalls() >= 10 * max(1, with_ladder.stalls())
         assert without.stalled_seconds() >= 10 * with_ladder.stalled_seconds()
         models = with_ladder.world.models()
-        degraded = with_ladder.world.metrics
         for model in models.keys() - {FULL}:
-            counted = degraded.value("upscale_origin_degraded_total", model=model)
-            assert counted >= models[model] > 0
+            assert with_ladder.world.counted("degraded", model) >= models[model] > 0

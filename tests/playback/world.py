@@ -138,6 +138,8 @@ class World:
     encodes: list[Encode] = field(default_factory=list)
     requested: set[str] = field(default_factory=set)
     """Keys that somebody asked for."""
+    samples: dict[tuple[str, tuple[str, ...]], float] = field(default_factory=dict)
+    """All metrics at the end: value by name and labels."""
     pool: WorkerPool = field(init=False)
     production: Production = field(init=False)
     playing: Playing = field(init=False)
@@ -188,8 +190,17 @@ class World:
     def deadlines(self) -> dict[str, float]:
         """How many requests met their deadline, and how many did not."""
         outcomes = ("met", "missed", "refused")
-        name = "upscale_origin_deadlines_total"
-        return {outcome: self.metrics.value(name, outcome=outcome) for outcome in outcomes}
+        return {outcome: self.counted("deadlines", outcome) for outcome in outcomes}
+
+    def counted(self, name: str, *labels: str) -> float:
+        """A counter at the end."""
+        return self.samples.get((f"upscale_origin_{name}_total", labels), 0.0)
+
+    def read_metrics(self) -> None:
+        """Keep what they are now."""
+        for family in self.metrics.registry.collect():
+            for sample in family.samples:
+                self.samples[sample.name, tuple(sample.labels.values())] = sample.value
 
     def _lighter(self, job: object) -> tuple[ProduceSegment, ...]:
         assert isinstance(job, ProduceSegment)
@@ -228,6 +239,7 @@ async def open_world(machine: Machine, seed: int) -> AsyncIterator[World]:
     try:
         yield world
     finally:
+        world.read_metrics()
         world.playing.close()
         await production.close()
         await pool.close()
