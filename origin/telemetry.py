@@ -2,12 +2,13 @@
 
 import json
 import logging
+import os
 import re
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from functools import cache
 from typing import TextIO
 
 from prometheus_client import (
@@ -44,10 +45,13 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._routes: set[str] = set()
-        self._requests = self._counter("requests", "HTTP responses", "route", "status")
-        self._segments = self._counter("segments", "Segments served, by X-Cache", "result")
+        requests = self._counter("requests", "HTTP responses", "route", "status")
+        self._requests = cache(requests.labels)
+        segments = self._counter("segments", "Segments served, by X-Cache", "result")
+        self._segments = cache(segments.labels)
         self._encodes = self._counter("encodes", "Segments that a worker began to encode")
-        self._bytes = self._counter("bytes", "Bytes of the bodies of responses", "route")
+        sent = self._counter("bytes", "Bytes of the bodies of responses", "route")
+        self._bytes = cache(sent.labels)
         self._video = self._counter("video_seconds", "Seconds of video made", "model")
         self._work = self._counter("work_seconds", "Seconds that workers took for it", "model")
         self._factors: dict[str, float] = {}
@@ -63,13 +67,14 @@ class Metrics:
         self._models: set[str] = set()
         self._degraded = self._counter("degraded", "Bodies made by a lighter model", "model")
         self._deadlines = self._counter("deadlines", "Segments by a player's deadline", "outcome")
-        self._answered = Histogram(
+        answered = Histogram(
             "upscale_origin_request_seconds",
             "Seconds until a response is ready to be sent",
             ("route",),
             buckets=_STAGE_BUCKETS,
             registry=self.registry,
         )
+        self._answered = cache(answered.labels)
         self._in_flight = Gauge(
             "upscale_origin_in_flight", "Requests being answered", registry=self.registry
         )
@@ -90,12 +95,12 @@ class Metrics:
         self._in_flight.dec()
         route = _one_of(self._routes, route, MAX_ROUTES)
         label = str(status) if 100 <= status <= 599 else _OTHER
-        self._requests.labels(route, label).inc()
-        self._answered.labels(route).observe(seconds)
+        self._requests(route, label).inc()
+        self._answered(route).observe(seconds)
 
     def body(self, route: str, size: int) -> None:
         """A body of so many bytes is about to be sent."""
-        self._bytes.labels(_one_of(self._routes, route, MAX_ROUTES)).inc(size)
+        self._bytes(_one_of(self._routes, route, MAX_ROUTES)).inc(size)
 
     def made(self, model: str, video_seconds: float, work_seconds: float) -> None:
         """A worker has made a segment."""
@@ -110,7 +115,7 @@ class Metrics:
 
     def segment(self, result: str) -> None:
         """A segment was served with this X-Cache value."""
-        self._segments.labels(_bounded(result, RESULTS)).inc()
+        self._segments(_bounded(result, RESULTS)).inc()
 
     def stages(self, seconds: Mapping[str, float]) -> None:
         """A segment was made; seconds by stage."""
@@ -190,7 +195,9 @@ class _Watch(Collector):
 
 def _one_of(known: set[str], value: str, most: int) -> str:
     """The value if it is known or there is room for it."""
-    if value not in known and len(known) >= most:
+    if value in known:
+        return value
+    if len(known) >= most:
         value = _OTHER
     known.add(value)
     return value
@@ -204,7 +211,7 @@ def accept_request_id(header: str | None) -> str:
     """The caller's X-Request-ID if it is harmless, else a new one."""
     if header and re.fullmatch(r"[A-Za-z0-9._-]{1,64}", header):
         return header
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def log(logger: logging.Logger, event: str, *, level: int = logging.INFO, **fields: object) -> None:
