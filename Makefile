@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: install python player browser system demo check test bench clean
+.PHONY: install python player browser system demo check test bench soak fuzz clean
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -90,6 +90,19 @@ bench: install system
 	for script in tests/benchmarks/*.py; do \
 	  echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script" $(ARGS); \
 	done
+
+# Minutes of load, of restarts, of kills: not for CI. ARGS="--minutes 3" and so on for one script at a time.
+SOAK ?= load rolling recovery
+soak: install system
+	for script in $(SOAK); do \
+	  echo "== $$script"; $(BIN)/python -m tests.soak.$$script $(ARGS); \
+	done
+
+# The tests of parsers that make up their input, with FUZZ_EXAMPLES (2000) for each.
+FUZZED := tests/manifests tests/origin/test_access.py tests/origin/test_cmcd.py tests/origin/test_headers.py \
+  tests/media/test_ass.py tests/media/test_boxes.py tests/media/test_packets.py tests/sr/test_ncnn_files.py
+fuzz: install
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis --timeout=0 $(FUZZED) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info $(DEMO_LIBRARY) $(DEMO_LIBRARY).partial test-artefacts

@@ -5,9 +5,23 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from origin import demo
 from origin.errors import ConfigError
+
+settings.register_profile(
+    "patient",  # timings never decide whether a test passes
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    print_blob=True,
+)
+settings.register_profile(
+    "fuzz",  # `make fuzz`
+    parent=settings.get_profile("patient"),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "2000")),
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "patient"))
 
 
 @pytest.hookimpl(wrapper=True)

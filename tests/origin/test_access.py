@@ -92,7 +92,7 @@ def test_no_mutated_token_of_a_million_is_admitted() -> None:
     assert accepted == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=max(300, settings.default.max_examples))
 @given(st.text(max_size=80))
 def test_any_path_is_admitted_or_refused(text: str) -> None:
     for path in (text, "/~k1." + text, f"/~k1.{LATER}.1.{'a' * 43}/{text}"):
