@@ -50,6 +50,15 @@ _EXPOSED = (
     "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Link, Server-Timing, "
     "X-Cache"
 )
+_EVERYWHERE = {
+    hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
+    hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: _EXPOSED,
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Timing-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
+    hdrs.SERVER: "upscale-origin",
+}
+"""Headers of every response."""
 _SHADER_TYPE = "text/plain; charset=utf-8"
 _STATUS: dict[type[errors.OriginError], HTTPStatus] = {
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
@@ -159,11 +168,13 @@ async def _media(request: web.Request) -> web.StreamResponse:
 
 async def _ask(request: web.Request, path: str, klass: Klass) -> Answer:
     service = request.app[SERVICE]
-    said = [request.headers[name] for name in cmcd.HEADERS if name in request.headers]
+    headers = request.headers
+    said = [headers[name] for name in cmcd.HEADERS if name in headers]
+    asked = request.query.get("CMCD") if request.query_string else None
     viewer = Viewer(
         address=request.remote or "",
-        cmcd=cmcd.parse(request.rel_url.query.get("CMCD"), said),
-        takes_any=hdrs.RANGE not in request.headers,
+        cmcd=cmcd.parse(asked, said),
+        takes_any=hdrs.RANGE not in headers,
     )
     by_reference = _front_sends_files(request)
     work = service.answer(path, klass, viewer=viewer, by_reference=by_reference)
@@ -232,13 +243,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every response has, errors and those that aiohttp decides on included."""
-    response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-    response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    response.headers["Timing-Allow-Origin"] = "*"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(_EVERYWHERE)
     response.headers["X-Request-ID"] = request_id.get()
-    response.headers[hdrs.SERVER] = "upscale-origin"
     _count_bytes(request, response)
     if response.status == HTTPStatus.NOT_MODIFIED:
         response.headers.popall(hdrs.CONTENT_TYPE, None)
@@ -254,7 +260,7 @@ def _count_bytes(request: web.Request, response: web.StreamResponse) -> None:
 
 def _kind(request: web.Request) -> str:
     """What was asked for, in one of a few words."""
-    kind: str = request.get(_RESULT, request.match_info.route.name or "other")
+    kind: str = request.get(_RESULT) or request.match_info.route.name or "other"
     return kind
 
 
