@@ -194,10 +194,15 @@ const change = (page, fields) =>
 /** Until the cues of this time are there: each scenario asks at times that have some. */
 const settled = (page) => page.waitForFunction(() => cueTexts().length > 0);
 
-/** Until ASS runs, and three more frames of the display were there to draw it. */
+/** Until ASS has drawn what belongs to the frame, and the display had time to show it. */
 async function drawn(page) {
-  await page.waitForFunction(() => part("ass") && !cueTexts().length);
-  await page.waitForTimeout(250);
+  await page.waitForFunction(() => {
+    const { delaySeconds = 0 } = JSON.parse(localStorage.getItem("upscale-player:subtitle-style") ?? "{}");
+    const wanted = window.player.frameTime - window.player.title.ass_offset_seconds - delaySeconds;
+    return !cueTexts().length && Math.abs(Number(part("ass")?.dataset.drawn) - wanted) < 0.002;
+  });
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  await page.waitForTimeout(100);
 }
 
 const cues = (page) => page.evaluate(() => cueBoxes());

@@ -115,6 +115,7 @@ export class AssRenderer {
       const frame = { expectedDisplayTime: performance.now(), mediaTime: time, ...this.storage };
       await this.jassub.manualRender(frame, resized);
       this.drawn = true;
+      this.canvas.dataset.drawn = time.toFixed(3);
     }
     this.drawing = false;
   }
