@@ -136,8 +136,13 @@ def _misses(jobs: Sequence[Wanted], free: list[float]) -> int:
 
 
 def forecast(cost: float, ahead: Sequence[Wanted], free: Iterable[float]) -> float:
-    """When a job will be ready that comes after those `ahead`, each made as fast as can be."""
+    """When a job will be ready that comes after those `ahead`, each made as fast as can be.
+
+    `math.inf` where there is no worker at all.
+    """
     workers = list(free)
+    if not workers:
+        return math.inf
     heapq.heapify(workers)
     for job in ahead:
         heapq.heapreplace(workers, workers[0] + job.least)

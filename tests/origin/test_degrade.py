@@ -66,6 +66,7 @@ def test_forecasts_wait_for_those_ahead() -> None:
     assert forecast(4.0, [], [7.0, 5.0]) == 9.0
     assert forecast(4.0, [wanted(9), wanted(9)], [0.0]) == 5.0
     assert forecast(4.0, [wanted(math.inf)], [0.0]) == 8.0
+    assert forecast(4.0, [], []) == math.inf
 
 
 def test_what_was_measured_is_known_and_follows_the_latest() -> None:
