@@ -76,7 +76,7 @@ export const PRESETS: readonly Preset[] = [
   mode(
     "C",
     "Doubles and takes light noise away, no more: sources with nothing to repair.",
-    "upscale-vl",
+    "upscale-m",
     "upscale-denoise-vl",
     "fit",
     "upscale-m",
@@ -185,7 +185,8 @@ function fit(source: Size, target: Size): Size | null {
   return { width: Math.ceil(target.width / 2), height: Math.ceil(target.height / 2) };
 }
 
-const exceeds = (size: Size, other: Size, times: number): boolean =>
+/** In both directions. */
+export const exceeds = (size: Size, other: Size, times: number): boolean =>
   size.width > times * other.width && size.height > times * other.height;
 
 /** Millions of multiply-adds per frame; the last resampling counts as some. */

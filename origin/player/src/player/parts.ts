@@ -9,6 +9,7 @@ type Loader = () => Promise<new (player: Player) => Part>;
 const PARTS: Record<string, Loader> = {
   subtitles: () => import("../subtitles").then((m) => m.Subtitles),
   filter: () => import("../filter").then((m) => m.FilterOverlay),
+  auto: () => import("../auto").then((m) => m.AutoChoice),
   compare: () => import("../compare").then((m) => m.Compare),
   panel: () => import("../panel").then((m) => m.Panel),
 };

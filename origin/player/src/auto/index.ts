@@ -1,0 +1,1 @@
+export { AutoChoice } from "./auto";
