@@ -400,7 +400,7 @@ class WorkerPool:
         return {klass.name.lower(): count for klass, count in self.depth().items()}
 
     def _waits_by_name(self) -> Mapping[str, float]:
-        return {lane.value: self.wait_seconds(lane) for lane in Lane}
+        return {lane.value: self.wait_seconds(lane) for lane in Lane if self.slots(lane)}
 
     def _restart_counter(self, lane: Lane) -> Callable[[], None]:
         return lambda: self._metrics.worker_restart(lane)
