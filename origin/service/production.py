@@ -42,6 +42,8 @@ class Item:
     """What may stand in for the job when time is short, the lightest last."""
     library: str = ""
     """Whose part of the cache it takes."""
+    next_uri: str | None = None
+    """As `ProducedAnswer` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class Production:
                 content_type=item.content_type,
                 cache_result=CacheResult.HIT,
                 located=located,
+                next_uri=item.next_uri,
             )
         cached = await self._cache.aget(item.key)
         if cached is not None:
@@ -248,6 +251,7 @@ class Production:
             cache_result=result,
             stages=made.stages,
             is_stored=result is CacheResult.MISS and self.holds(item),
+            next_uri=item.next_uri,
         )
 
 

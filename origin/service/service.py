@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -262,11 +262,7 @@ class Service:
         if route.extension != jobs.extension(title, route.track_id):
             raise NotFoundError(f"the segments of {route.track_id} do not end in {route.extension}")
         stream = self._stream(title, route.track_id, digest)
-        answer = await self._stream_segment(stream, route, route.index, asking)
-        after = route.index + 1
-        if not jobs.has_segment(title, route.track_id, after):
-            return answer
-        return replace(answer, next_uri=f"{after}.{route.extension}")
+        return await self._stream_segment(stream, route, route.index, asking)
 
     async def _stream_segment(
         self, stream: Stream, route: Route, index: int, asking: Asking
@@ -297,6 +293,7 @@ class Service:
 
         @lru_cache(maxsize=64)
         def item(index: int) -> Item:
+            has_next = jobs.has_segment(title, track_id, index + 1)
             return Item(
                 key=cache_key(digest, str(index)),
                 content_type=_SEGMENT_TYPES[extension],
@@ -306,6 +303,7 @@ class Service:
                 is_current=title.snapshot.is_current,
                 lighter=lambda job: jobs.lighter_jobs(job, self._ladder),
                 library=_library(title),
+                next_uri=f"{index + 1}.{extension}" if has_next else None,
             )
 
         return Stream(
