@@ -23,6 +23,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from origin.media.types import BuildInit, Container
@@ -110,13 +112,12 @@ async def _promotion() -> dict[str, Any]:
 def coalesced(folder: Path) -> dict[str, Any]:
     """Seconds from a body's commit until the last of those who waited for it has it."""
     library = folder / "large"
-    clip = Clip(frames=100 * ROUNDS, gop=100, width=640, height=360, noise=True)
+    clip = Clip(frames=100 * ROUNDS, gop=100, width=480, height=270, noise=True)
     write_hls(library / "t", clip, "mpegts", segment_seconds=3.9)
     took, sizes = [], []
     with _origin(library, folder / "coalesced", "2x:lanczos") as base:
         for url in title(f"{base}/lib/t/index.m3u8").produced_track().segments[:ROUNDS]:
-            with ThreadPoolExecutor(WAITERS) as pool:
-                ends = list(pool.map(_timed, [url] * WAITERS))
+            ends = asyncio.run(_wait_together(url))
             sizes.append(ends[0][0])
             files = (path.stat() for path in (folder / "coalesced").rglob("*") if path.is_file())
             commit = max(file.st_ctime for file in files if file.st_size >= sizes[-1])
@@ -129,8 +130,16 @@ def coalesced(folder: Path) -> dict[str, Any]:
     }
 
 
-def _timed(url: str) -> tuple[int, float]:
-    return len(get(url).body), time.time()
+async def _wait_together(url: str) -> list[tuple[int, float]]:
+    """Size of the body and when it was there, for each of those who wait."""
+
+    async def wait() -> tuple[int, float]:
+        async with session.get(url) as response:
+            return len(await response.read()), time.time()
+
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        return await asyncio.gather(*(wait() for _ in range(WAITERS)))
 
 
 def flood(folder: Path) -> dict[str, Any]:
