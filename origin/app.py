@@ -202,10 +202,10 @@ async def serve(
         )
         await runner.setup()
         try:
-            _warn_of_openness(config)
             await _listen(connections, runner, config.host, config.port)
             if config.admin_port:
                 await _listen(connections, runner, config.admin_host, config.admin_port)
+            _warn_of_openness(config)
             announce(f"listening on {_url(runner, config)}")
             await stop.wait()
             _log.info("draining: up to %.0f s for requests in flight", config.drain_seconds)

@@ -51,11 +51,17 @@ def title_paths(names: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
+def playlist_routes(
+    titles: st.SearchStrategy[str], tracks: st.SearchStrategy[str]
+) -> st.SearchStrategy[Route]:
+    return st.builds(Route, kind=st.just("playlist"), title_path=titles, track_id=tracks)
+
+
 def routes(
     titles: st.SearchStrategy[str], tracks: st.SearchStrategy[str]
 ) -> st.SearchStrategy[Route]:
     return st.one_of(
-        st.builds(Route, kind=st.just("playlist"), title_path=titles, track_id=tracks),
+        playlist_routes(titles, tracks),
         st.builds(Route, kind=st.just("init"), title_path=titles, track_id=tracks, digest=DIGESTS),
         st.builds(
             Route,
@@ -101,7 +107,13 @@ def test_what_is_built_is_matched(route: Route) -> None:
     assert match(path.removeprefix("/")) == route
 
 
-@given(ROUTES.filter(lambda route: route.kind == "playlist"), DIGESTS)
+PLAYLIST_ROUTES = st.one_of(
+    playlist_routes(title_paths(PLAYLISTS), PRODUCED),
+    playlist_routes(title_paths(FILES), st.one_of(PRODUCED, OWN)),
+)
+
+
+@given(PLAYLIST_ROUTES, DIGESTS)
 def test_relative_uris_lead_to_the_same_place(route: Route, digest: str) -> None:
     track = route.track_id or ""
     playlist = urljoin(title_url(route.title_path), playlist_uri(route.title_path, track))
