@@ -30,6 +30,7 @@ async function play(page) {
   await drawn(page);
   const on = await overlay(page);
   await playTo(page, (await clock(page)) + 0.7);
+  const unseen = await countUnseen(page);
   await openMenu(page);
   const before = (await running(page)).settings;
   await page.selectOption('[data-part="filter-preset"]', "upscale-vl");
@@ -49,7 +50,7 @@ async function play(page) {
   const unfiltered = await distance(page);
   await button.click();
   const off = await overlay(page);
-  return { on, before, after, remembered, paused, unfiltered, off, seconds: await clock(page) };
+  return { on, unseen, before, after, remembered, paused, unfiltered, off, seconds: await clock(page) };
 }
 
 /** The GPU goes away again and again while the video plays. */
@@ -130,6 +131,19 @@ async function drawn(page, preset) {
     preset,
   );
   await page.evaluate(() => window.player.filter.picture());
+}
+
+/** How many frames are drawn while the player is scrolled out of sight, and whether any are when it is back. */
+async function countUnseen(page) {
+  const drawn = () => page.evaluate(() => window.player.filter.drawn);
+  await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+  await playTo(page, (await clock(page)) + 0.5);
+  const before = await drawn();
+  await playTo(page, (await clock(page)) + 0.7);
+  const unseen = (await drawn()) - before;
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.waitForFunction((count) => window.player.filter.drawn > count, before + unseen);
+  return unseen;
 }
 
 async function openMenu(page) {

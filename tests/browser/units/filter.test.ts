@@ -5,7 +5,7 @@ import { Pace } from "../../../origin/player/src/filter/pace";
 import { cost, findPreset, lighter, plan, PRESETS, presetsFor, stepped } from "../../../origin/player/src/filter/presets";
 import { complete } from "../../../origin/player/src/filter/settings";
 import { targetSize } from "../../../origin/player/src/filter/target";
-import { clampReads } from "../../../origin/player/src/filter/workbench";
+import { clampReads, Workbench } from "../../../origin/player/src/filter/workbench";
 
 const size = (width: number, height: number) => ({ width, height });
 const source = size(640, 360);
@@ -137,4 +137,35 @@ test("reads past the edge are clamped", () => {
     "max4(-textureLoad(a_tex, clamp(vec2i(i32(pos.x) + x_off, i32(pos.y) + y_off), " +
       "vec2i(0), vec2i(textureDimensions(a_tex)) - 1), 0), 0.0)",
   );
+});
+
+test("what a pipeline makes is destroyed with the workbench, and shaders are compiled once", () => {
+  const log: string[] = [];
+  const make = (kind: string) => () => {
+    log.push(kind);
+    return { destroy: () => log.push(`no ${kind}`) };
+  };
+  const real = {
+    label: "GPU",
+    createTexture: make("texture"),
+    createBuffer: make("buffer"),
+    createShaderModule: make("module"),
+    createSampler() {
+      return this.label;
+    },
+  };
+  const modules = new Map();
+  for (let time = 0; time < 2; time += 1) {
+    const bench = new Workbench(real as never, modules);
+    const device = bench.device;
+    device.createTexture({} as never);
+    device.createBuffer({} as never);
+    device.createShaderModule({ code: "same" });
+    assert.equal(device.createSampler(), "GPU");
+    bench.destroy();
+  }
+  assert.deepEqual(log, [
+    ...["texture", "buffer", "module", "no texture", "no buffer"],
+    ...["texture", "buffer", "no texture", "no buffer"],
+  ]);
 });

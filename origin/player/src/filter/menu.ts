@@ -20,7 +20,7 @@ export class FilterMenu {
 
   constructor(private readonly onChange: (changed: Partial<FilterChoice>) => void) {
     this.body.addEventListener("submit", (event) => event.preventDefault());
-    this.target.append(new Option("As large as the picture here", "auto"));
+    this.target.append(new Option("As large as it is shown", "auto"));
     this.target.append(...HEIGHTS.map((height) => new Option(`${height}p`, String(height))));
     for (const group of ["Modes", "Upscale", "Restore"] as const) {
       const options = PRESETS.filter((preset) => preset.group === group).map(({ id, label }) => new Option(label, id));

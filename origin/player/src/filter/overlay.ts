@@ -92,6 +92,11 @@ export class FilterOverlay extends EventTarget implements Part {
     return this.filter && this.runner && settings && { kind: this.filter.kind, gpu: this.filter.gpu, settings };
   }
 
+  /** Frames that were drawn since it was opened. */
+  get drawn(): number {
+    return this.runner?.drawn ?? 0;
+  }
+
   /** Tells with the event `choice` that it was the viewer who changed it. */
   set(changed: Partial<FilterChoice>, by: "viewer" | "chooser" = "viewer"): void {
     this.wanted = { ...this.wanted, ...changed };

@@ -19,6 +19,8 @@ export interface RunnerOptions {
 export class Runner {
   /** Of the last frame; null before the first. */
   milliseconds: number | null = null;
+  /** Frames so far. */
+  drawn = 0;
   private handle = 0;
   private busy = false;
   /** There is something newer to draw than what is, or is being, drawn. */
@@ -99,6 +101,7 @@ export class Runner {
     if (this.waiting.length) this.hand(createImageBitmap(filter.canvas));
     this.milliseconds = await rendering;
     if (this.stopped) return;
+    this.drawn += 1;
     filter.canvas.hidden = false;
     this.options.onFrame(this.milliseconds, skipped);
   }
