@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -50,6 +50,13 @@ class Decision(Generic[Facts]):
     offers: tuple[Offer, ...]
 
 
+class Keep(Protocol):
+    """Puts a body that is at hand anyway into the cache."""
+
+    async def __call__(self, key: str, body: bytes, *, library: str) -> object:
+        """Do it, on the library's account."""
+
+
 class Preparer:
     """Prepares titles. One event loop owns it."""
 
@@ -61,7 +68,7 @@ class Preparer:
         state: StateStore,
         capability: Capability,
         device: str,
-        keep: Callable[[str, bytes], Awaitable[object]] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self._specs = tuple(specs)
         self._pool = pool
@@ -119,7 +126,7 @@ class Preparer:
         title = _file_title(candidate, source, snapshot, decision.facts, decision.offers)
         if texts and self._keep is not None:
             for body_key, body in subtitles.bodies(title, texts):
-                await self._keep(body_key, body)
+                await self._keep(body_key, body, library=library.name)
         return title
 
     async def _decided(

@@ -33,9 +33,10 @@ from origin.service.answers import (
 )
 from origin.service.capability import Capability
 from origin.service.catalogue import Catalogue
+from origin.service.items import item_of
 from origin.service.playing import Playing, Stream, Viewer, next_index
 from origin.service.prepare import Preparer
-from origin.service.production import Call, Item, Production, cache_key
+from origin.service.production import Call, Item, Production
 from origin.service.titles import FileTitle, Offer, Title, find_offer
 from origin.service.warmth import Warmth
 from origin.sources import SERVED_TYPES, DirectoryLibrary
@@ -222,12 +223,12 @@ class Service:
         name = route.name or ""
         if name == THUMBNAILS:
             return _known(stills.thumbnails(title).encode(), "text/vtt; charset=utf-8")
-        item = Item(
-            key=cache_key(digest, name),
+        item = item_of(
+            title,
+            digest=digest,
+            name=name,
             content_type="image/jpeg",
             job=lambda: stills.job(title, name),
-            is_current=title.snapshot.is_current,
-            library=_library(title),
         )
         return await self._production.get(item, Call(klass=max(klass, Klass.LOOKAHEAD)))
 
@@ -245,12 +246,12 @@ class Service:
             return _known_init(offer)
         if not isinstance(title, FileTitle):
             raise NotFoundError(f"{title.title_path} has no variant {track_id}")
-        item = Item(
-            key=cache_key(digest, "init"),
+        item = item_of(
+            title,
+            digest=digest,
+            name="init",
             content_type=_INIT_TYPE,
             job=lambda: jobs.init_job(title, track_id),
-            is_current=title.snapshot.is_current,
-            library=_library(title),
         )
         return await self._production.get(item)
 
@@ -294,15 +295,15 @@ class Service:
         @lru_cache(maxsize=64)
         def item(index: int) -> Item:
             has_next = jobs.has_segment(title, track_id, index + 1)
-            return Item(
-                key=cache_key(digest, str(index)),
+            return item_of(
+                title,
+                digest=digest,
+                name=str(index),
                 content_type=_SEGMENT_TYPES[extension],
                 job=lambda: jobs.segment_job(
                     title, track_id, index, device=self._device, threads=self._threads
                 ),
-                is_current=title.snapshot.is_current,
                 lighter=lambda job: jobs.lighter_jobs(job, self._ladder),
-                library=_library(title),
                 next_uri=f"{index + 1}.{extension}" if has_next else None,
             )
 
@@ -357,10 +358,6 @@ class Service:
 
 def _opened(libraries: Mapping[str, Path]) -> list[DirectoryLibrary]:
     return [DirectoryLibrary(name, path) for name, path in libraries.items()]
-
-
-def _library(title: Title) -> str:
-    return title.title_path.partition("/")[0]
 
 
 def _known_init(offer: Offer) -> ProducedAnswer:

@@ -19,8 +19,9 @@ from manifests.webvtt import segment_starts
 from origin.errors import NotFoundError
 from origin.media.types import ExtractFont, PackageSubtitles, SubtitleFacts, SubtitleTexts
 from origin.service.answers import ProducedAnswer
+from origin.service.items import item_of
 from origin.service.plans import ENCODER
-from origin.service.production import Item, cache_key
+from origin.service.production import Item
 from origin.service.titles import FileTitle, Title
 
 _VERSION = 1
@@ -161,8 +162,10 @@ def _font(title: FileTitle, own: str, name: str) -> Item:
     font = next((font for font in title.facts.fonts if font.name == name), None)
     if font is None:
         raise NotFoundError(f"{title.title_path} has no font {name}", source=name)
-    return Item(
-        key=cache_key(own, name),
+    return item_of(
+        title,
+        digest=own,
+        name=name,
         content_type=_FONT_TYPES[PurePosixPath(name).suffix],
         job=lambda: ExtractFont(
             name=title.source.path,
@@ -170,17 +173,17 @@ def _font(title: FileTitle, own: str, name: str) -> Item:
             container=title.facts.container,
             stream_index=font.stream_index,
         ),
-        is_current=title.snapshot.is_current,
     )
 
 
 def _texts(title: FileTitle, track_id: str, form: Form) -> Item:
     types = {"webvtt": "text/vtt; charset=utf-8", "ass": "text/x-ssa; charset=utf-8"}
-    return Item(
-        key=cache_key(_digest(title, track_id), form),
+    return item_of(
+        title,
+        digest=_digest(title, track_id),
+        name=form,
         content_type=types[form],
         job=lambda: _job(title, track_id, form),
-        is_current=title.snapshot.is_current,
     )
 
 
