@@ -23,6 +23,7 @@ media file `film.mkv`: who serves tries the title that `match` names, then a fil
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal
@@ -92,6 +93,14 @@ def encode_path(path: str) -> str:
         return quote(path, safe="/")
     except UnicodeEncodeError as error:
         raise ManifestError(f"{path!a}: the name is not UTF-8") from error
+
+
+def fits(path: str, pattern: str) -> bool:
+    """Whether a pattern means a path: `*` stands for any text and `?` for a character.
+
+    Brackets stand for themselves, since releases are named with them (`[Group] Show.mkv`).
+    """
+    return fnmatchcase(path, pattern.replace("[", "[[]"))
 
 
 def decode_path(path: str) -> str | None:

@@ -6,10 +6,9 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from manifests.urls import Route, build, decode_path, title_url
+from manifests.urls import Route, build, decode_path, fits, title_url
 from origin.errors import NotFoundError, OriginError
 from origin.scheduler import Klass
 from origin.service import jobs
@@ -42,13 +41,13 @@ class WarmRequest:
 
     def has_title(self, title_path: str) -> bool:
         """Whether a title is meant."""
-        names = (title_path, title_url(title_path).removeprefix("/"))
+        names = {title_path, decode_path(title_url(title_path)) or title_path}
         patterns = [decode_path(title) or title for title in self.titles]
-        return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+        return any(fits(name, pattern) for pattern in patterns for name in names)
 
     def has_rendition(self, rendition_id: str) -> bool:
         """Whether a rendition is meant."""
-        return not self.renditions or any(fnmatchcase(rendition_id, p) for p in self.renditions)
+        return not self.renditions or any(fits(rendition_id, p) for p in self.renditions)
 
 
 @dataclass(slots=True, kw_only=True)

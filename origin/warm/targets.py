@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from manifests.errors import ManifestError
 from manifests.parse import parse
 from manifests.types import MediaPlaylist, MultivariantPlaylist, Variant
+from manifests.urls import fits
 from origin.errors import BrokenSourceError, ConfigError, OriginError, UnavailableError
 from origin.warm.client import Client
 
@@ -81,16 +81,11 @@ async def _from_listing(client: Client, url: str) -> list[Playlist] | None:
         rows = await client.document(urljoin(url, "/api/titles"))
         if not isinstance(rows, list):
             return None
-        own = [row for row in rows if path == "/" or fnmatchcase(row["url"], _literal(path))]
+        own = [row for row in rows if path == "/" or fits(row["url"], path)]
         if not any(row["status"] == "preparing" for row in own):
             return _ready(url, own) if own else _one_rendition(url, rows)
         await asyncio.sleep(_PAUSE_SECONDS)
     raise UnavailableError(f"{url}: the origin is still preparing it; try again later")
-
-
-def _literal(path: str) -> str:
-    """A pattern in which `*` alone has a meaning."""
-    return path.replace("[", "[[]").replace("?", "[?]")
 
 
 def _ready(url: str, rows: Sequence[Mapping[str, Any]]) -> list[Playlist]:

@@ -16,6 +16,7 @@ from manifests.urls import (
     build,
     decode_path,
     encode_path,
+    fits,
     init_uri,
     is_media_file,
     is_playlist,
@@ -219,3 +220,10 @@ def test_kinds_by_suffix() -> None:
     assert is_media_file("a/B.MKV")
     assert not is_media_file("a/b.m3u8")
     assert is_playlist("a/b.M3U8")
+
+
+def test_patterns_have_stars_and_question_marks_and_brackets_are_their_own() -> None:
+    assert fits("lib/[A] b.mkv", "lib/[A] *.mkv")
+    assert fits("lib/[A] b.mkv", "lib/[A] ?.mkv")
+    assert not fits("lib/A b.mkv", "lib/[A] b.mkv")
+    assert not fits("lib/[A] b.mkv", "lib/[A]")

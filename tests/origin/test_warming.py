@@ -90,6 +90,22 @@ async def test_what_is_there_is_found_and_what_fails_stops_nothing() -> None:
     assert row["errors"] == ["lib/b.mkv/1: died twice"]
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "lib/[Group] Show 01.mkv",
+        "lib/[Group] Show 01.mkv/index.m3u8",
+        "lib/%5BGroup%5D%20Show%2001.mkv/index.m3u8",
+        "lib/[Group]*",
+        "lib/* 0?.mkv",
+    ],
+)
+def test_a_title_is_meant_by_its_name_its_url_or_a_pattern(wanted: str) -> None:
+    request = WarmRequest(titles=("other", wanted))
+    assert request.has_title("lib/[Group] Show 01.mkv")
+    assert not request.has_title("lib/G Show 01.mp4")
+
+
 async def test_the_same_request_while_it_runs_is_the_same_errand() -> None:
     service = FakeService()
     service.gate.clear()
