@@ -1,22 +1,19 @@
 """Measures models one after the other in a worker, as segments are made."""
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import sr
 from manifests.ladder import IDENTITY
 from origin.errors import ConfigError
 from origin.media.types import Measure, Measured
 from origin.progress import Report
-from origin.telemetry import Metrics
+from origin.worker.alone import upscale_workers
 from origin.worker.pool import WorkerPool
-from origin.worker.process import WorkerSettings
 
 STORY_RATE = 24000 / 1001
 """Frames per second of what the catalogue holds: the pace that counts as real time."""
-_HANG_SECONDS = 900.0
 _FIRST_FRAMES = 8
 _MOST_FRAMES = 240
 _SECONDS = 4.0
@@ -64,7 +61,7 @@ async def measure_all(
         _check(model)
     report.begin(total=len(models) * len(sizes))
     found: list[Measurement] = []
-    async with _worker() as pool:
+    async with upscale_workers(1) as pool:
         for model in models:
             for width, height in sizes:
                 job = Measure(
@@ -96,20 +93,9 @@ async def _measure(pool: WorkerPool, job: Measure) -> Measurement:
     took = time.monotonic() - began
     frames = min(_MOST_FRAMES, int(_SECONDS * measured.frames_per_second))
     if frames > job.frames and took < 2 * _SECONDS:
-        job = _with_frames(job, frames)
+        job = replace(job, frames=frames)
         measured = await pool.run(job, key=f"{job.model} {job.width}x{job.height}")
     return _row(job, measured)
-
-
-def _with_frames(job: Measure, frames: int) -> Measure:
-    return Measure(
-        model=job.model,
-        width=job.width,
-        height=job.height,
-        frames=frames,
-        device=job.device,
-        threads=job.threads,
-    )
 
 
 def _row(job: Measure, measured: Measured) -> Measurement:
@@ -122,19 +108,3 @@ def _row(job: Measure, measured: Measured) -> Measurement:
         real_time=measured.frames_per_second / STORY_RATE,
         stages={name: seconds / job.frames for name, seconds in measured.stages.items()},
     )
-
-
-@asynccontextmanager
-async def _worker() -> AsyncIterator[WorkerPool]:
-    pool = WorkerPool(
-        WorkerSettings(hang_seconds=_HANG_SECONDS, log_level="error"),
-        Metrics(),
-        upscale_workers=1,
-        package_workers=0,
-        prepare_workers=0,
-    )
-    await pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.close()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import sr
+from manifests.ladder import RenditionSpec
 from origin.bench import measure_all
 from origin.config import Config, load_config
 from origin.doctor.checks import Finding, State, examine
@@ -61,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _pace(config: Config) -> list[Finding]:
-    model = AUTO_SPECS[0].split(":")[1]
+    model = RenditionSpec.parse(AUTO_SPECS[0]).model
     try:
         device = sr.resolve_device(config.device)
         with report_on(Console(stderr=True), _WORDS) as report:

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from fractions import Fraction
 from math import floor
 
@@ -12,16 +10,13 @@ from origin.errors import OriginError, ProductionError
 from origin.media.types import AssembleFile, FileFacts, FileRange, Window
 from origin.progress import Report
 from origin.service import jobs
-from origin.telemetry import Metrics
 from origin.upscale.parts import Parts
 from origin.upscale.planning import Work, check_output, prepare
 from origin.upscale.request import Request, Summary
+from origin.worker.alone import upscale_workers
 from origin.worker.lanes import Lane
 from origin.worker.pool import WorkerPool
-from origin.worker.process import WorkerSettings
 
-_HANG_SECONDS = 900.0
-"""Silence allowed: a frame of 4K by a large network takes minutes on a few cores."""
 _CONSTANT = Fraction(1, 500)
 """How far frames over seconds may lie from the frame rate where that is constant."""
 
@@ -38,7 +33,7 @@ async def upscale(request: Request, report: Report) -> Summary:
     request.check()
     parts = Parts(request.output)
     try:
-        async with _workers(request) as pool:
+        async with upscale_workers(request.workers) as pool:
             work = await prepare(request, pool)
             if work.title.warnings:
                 report.note("; ".join(work.title.warnings))
@@ -62,22 +57,6 @@ async def upscale(request: Request, report: Report) -> Summary:
         frames=work.frames,
         dropped=tuple(refused.values()),
     )
-
-
-@asynccontextmanager
-async def _workers(request: Request) -> AsyncIterator[WorkerPool]:
-    pool = WorkerPool(
-        WorkerSettings(hang_seconds=_HANG_SECONDS, log_level="error"),
-        Metrics(),
-        upscale_workers=request.workers,
-        package_workers=0,
-        prepare_workers=0,
-    )
-    await pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.close()
 
 
 class _Making:
