@@ -31,25 +31,22 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+def start(config: Path) -> tuple[subprocess.Popen[str], str]:
+    """An origin and its base URL; stop it by `stopping`."""
+    port = free_port()
+    serve = [sys.executable, "-m", "origin", "serve", "--config", str(config), "--port", str(port)]
+    process = subprocess.Popen(serve, cwd=ROOT, start_new_session=True, text=True)
+    wait_for_port(port, process)
+    return process, f"http://127.0.0.1:{port}"
+
+
 def test_keys_rotate_and_libraries_come_and_go_without_a_restart(tmp_path: Path, capfd) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for root in (one, two):
         write_hls(root / "ts", Clip(frames=24), "mpegts", segment_seconds=0.9)
     config = tmp_path / "origin.toml"
     settings(config, {"one": one}, {"a": OLD})
-    port = free_port()
-    base = f"http://127.0.0.1:{port}"
-    command = [
-        sys.executable,
-        "-m",
-        "origin",
-        "serve",
-        "--config",
-        str(config),
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, text=True)
+    process, base = start(config)
 
     def status(library: str, key: str, secret: str) -> int:
         path = f"/{library}/ts/index.m3u8"
@@ -60,7 +57,6 @@ def test_keys_rotate_and_libraries_come_and_go_without_a_restart(tmp_path: Path,
         os.kill(process.pid, signal.SIGHUP)
 
     with stopping(process):
-        wait_for_port(port, process)
         assert status("one", "a", OLD) == 200
         assert status("one", "b", NEW) == 403
         assert status("two", "a", OLD) == 404
@@ -85,20 +81,8 @@ def test_keys_rotate_and_libraries_come_and_go_without_a_restart(tmp_path: Path,
 def test_a_mistake_and_what_needs_a_restart_are_told(tmp_path: Path, capfd) -> None:
     config = tmp_path / "origin.toml"
     settings(config, {"one": tmp_path}, {"a": OLD})
-    port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "origin",
-        "serve",
-        "--config",
-        str(config),
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, text=True)
+    process, _ = start(config)
     with stopping(process):
-        wait_for_port(port, process)
         capfd.readouterr()
         settings(
             config, {"one": tmp_path}, {"a": OLD}, "lookahead_segments = 7\nlog_level = 'debug'"
