@@ -218,14 +218,13 @@ async def serve(
 
 def _warn_of_openness(config: Config) -> None:
     """Everything is open by default, which is right on loopback only."""
-    if config.host in _LOOPBACK:
+    if config.host in _LOOPBACK or not access_of(config).is_open:
         return
-    if access_of(config).is_open:
-        _log.warning(
-            "anyone who reaches %s may have any title and make this machine work: "
-            "set signing_keys or cdn_secrets",
-            config.host,
-        )
+    _log.warning(
+        "anyone who reaches %s may have any title and make this machine work: "
+        "set signing_keys or cdn_secrets",
+        config.host,
+    )
     if not config.admin_keys and not config.admin_port:
         _log.warning(
             "anyone who reaches %s may read /metrics and use /api/warm: "

@@ -60,6 +60,9 @@ class Guard:
         self._check_key(request)
 
     def _check_key(self, request: web.Request) -> None:
+        keyless = self.access.is_open or self._is_admin_listener(request)
+        if not self.access.admin_keys and not keyless:
+            raise ForbiddenError("no one is an administrator here: set admin_keys or admin_port")
         if not self.access.is_admin(request.headers.get(hdrs.AUTHORIZATION)):
             raise ForbiddenError("Authorization: Bearer with a key of an administrator is needed")
 

@@ -15,6 +15,7 @@ from manifests.errors import ManifestError
 from manifests.ladder import RenditionSpec
 from origin.config import Config
 from origin.media import inventory
+from origin.reload import access_of
 from origin.service.capability import model_digests
 
 _PLAYER = Path(__file__).parents[1] / "player" / "dist" / "index.html"
@@ -53,6 +54,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from _clock(config)
     yield from _libraries(config)
     yield from _limits(config)
+    yield _access(config)
     yield _page()
 
 
@@ -158,6 +160,15 @@ def _limits(config: Config) -> Iterator[Finding]:
     state = State.NOTE if config.ram_cache_size > memory // 2 else State.OK
     text = f"{memory / 1e9:.1f} GB, {config.ram_cache_size / 1e9:.2g} GB of it for the cache"
     yield _found("memory", state, text)
+
+
+def _access(config: Config) -> Finding:
+    if access_of(config).is_open:
+        return _found("access", State.OK, f"everything is open to whoever reaches {config.host}")
+    if config.admin_keys or config.admin_port:
+        return _found("access", State.OK, "titles are protected; administrators have a way in")
+    advice = "set admin_keys or admin_port"
+    return _found("access", State.NOTE, f"/metrics and /api/warm are refused to all; {advice}")
 
 
 def _page() -> Finding:

@@ -128,8 +128,20 @@ def test_administrators_bear_a_key_or_have_a_port(base: str, library: Path, tmp_
     config = settings(tmp_path, library, admin_port=port)
     with run_origin("--config", config) as url:
         assert get(f"{url}/metrics").status == 404
+        assert get(f"{url}/api/titles").status == 403
         assert get(f"http://127.0.0.1:{port}/metrics").status == 200
+        assert get(f"http://127.0.0.1:{port}/api/titles").status == 200
         assert get(f"http://127.0.0.1:{port}/").status == 404
+
+
+def test_with_neither_nobody_is_an_administrator(library: Path, tmp_path: Path) -> None:
+    with run_origin("--config", settings(tmp_path, library)) as url:
+        for path in ("/metrics", "/api/warm", "/api/titles"):
+            reply = get(url + path)
+            assert reply.status == 403
+            assert "set admin_keys or admin_port" in reply.json["detail"]
+            assert get(url + path, X_Forwarded_For="127.0.0.1").status == 403
+        assert get(f"{url}/healthz").status == 200
 
 
 def test_a_cdn_shows_its_secret(library: Path, tmp_path: Path) -> None:

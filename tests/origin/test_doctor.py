@@ -61,6 +61,14 @@ def test_a_library_that_cannot_be_read_is_bad(tmp_path: Path, monkeypatch) -> No
     assert found["library films"] is State.BAD
 
 
+def test_it_is_noted_if_nobody_may_read_the_metrics(tmp_path: Path) -> None:
+    secrets = ("sixteen letters or more",)
+    assert states(Config(cache=tmp_path))["access"] is State.OK
+    assert states(Config(cache=tmp_path, cdn_secrets=secrets))["access"] is State.NOTE
+    for more in ({"admin_keys": secrets}, {"admin_port": 8081}):
+        assert states(Config(cache=tmp_path, cdn_secrets=secrets, **more))["access"] is State.OK
+
+
 def test_the_command_tells_scripts_and_people(tmp_path: Path, capsys) -> None:
     options = ["doctor", "--quick", "--cache", str(tmp_path), "--rendition"]
     assert main([*options, "2x:anime4k-m", "--json"]) == 0
