@@ -19,7 +19,15 @@ from origin.errors import ConfigError
 from origin.guard import Guard
 from origin.limits import RequestLimits
 from origin.reload import Reloader, access_of
-from origin.routes import INTERIM_SECONDS, METRICS, SERVICE, X_ACCEL_PREFIX, add_routes
+from origin.routes import (
+    GUARD,
+    INTERIM_SECONDS,
+    METRICS,
+    SERVICE,
+    X_ACCEL_PREFIX,
+    X_ACCEL_SECONDS,
+    add_routes,
+)
 from origin.service import Service
 from origin.service.capability import model_digests
 from origin.service.warming import Warming
@@ -32,7 +40,6 @@ from origin.worker.process import WorkerSettings
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_LINE_BYTES = 16 << 10
 _LINGERING_SECONDS = 2.0
-_GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
 _log = logging.getLogger(__name__)
 
 
@@ -62,8 +69,9 @@ async def build(config: Config) -> AsyncIterator[web.Application]:
     app[SERVICE] = service
     app[METRICS] = metrics
     app[X_ACCEL_PREFIX] = config.x_accel_prefix
+    app[X_ACCEL_SECONDS] = config.x_accel_seconds
     app[INTERIM_SECONDS] = float(config.interim_seconds)
-    app[_GUARD] = guard = Guard(access_of(config), config.admin_port or None)
+    guard = Guard(access_of(config), config.admin_port or None)
     app[WARMING] = warming = Warming(service, concurrency=config.upscale_workers + 1)
     metrics.watch("warm_errands", "Errands of /api/warm, by state", "state", warming.states)
     metrics.watch("warm_segments", "Segments of these errands", "state", warming.segments)
@@ -188,7 +196,7 @@ async def serve(
         connections.attach(app, app[METRICS])
         if spans is not None:
             spans.attach(app)
-        reloader = Reloader(config, read_again or (lambda: config), app[_GUARD], app[SERVICE])
+        reloader = Reloader(config, read_again or (lambda: config), app[GUARD], app[SERVICE])
         loop.add_signal_handler(signal.SIGHUP, reloader.reload)
         runner = web.AppRunner(
             app,

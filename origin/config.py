@@ -64,6 +64,8 @@ class Config:
     """Bytes verified per second in the background; 0: none."""
     x_accel_prefix: str = ""
     """Location of an nginx in front that serves the cache's bodies, such as /upscale-cache/."""
+    x_accel_seconds: int = 10
+    """How long that nginx may remember where a body lies; 0: it always asks."""
     device: str = "auto"
     renditions: tuple[str, ...] = ("auto",)
     """Rendition specs as written."""
@@ -146,6 +148,7 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "cache_bucket_seconds": config_values.read_seconds,
     "cache_scrub_rate": config_values.read_size,
     "x_accel_prefix": config_values.read_location,
+    "x_accel_seconds": config_values.read_integer(0, 3600),
     "device": config_values.read_device,
     "renditions": config_values.read_renditions,
     "threads": config_values.read_integer(1, 1024),

@@ -37,7 +37,9 @@ from origin.warm_api import add_warm_routes
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 INTERIM_SECONDS: web.AppKey[float] = web.AppKey("interim_seconds", float)
+GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
 X_ACCEL_PREFIX: web.AppKey[str] = web.AppKey("x_accel_prefix", str)
+X_ACCEL_SECONDS: web.AppKey[int] = web.AppKey("x_accel_seconds", int)
 _RESULT: web.RequestKey[str] = web.RequestKey("result", str)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -88,7 +90,7 @@ def add_routes(
         limits: What a request may be.
     """
     limits = limits or RequestLimits()
-    guard = guard or Guard(Access())
+    app[GUARD] = guard = guard or Guard(Access())
     app.middlewares.extend([_observe, limits.middleware(), _problems, guard.middleware()])
     app.on_response_prepare.append(_finish)
     app.router.add_get("/healthz", _health, name="healthz")
@@ -176,18 +178,24 @@ async def _ask(request: web.Request, path: str, klass: Klass) -> Answer:
         cmcd=cmcd.parse(asked, said),
         takes_any=hdrs.RANGE not in headers,
     )
-    by_reference = _front_sends_files(request)
+    by_reference = _front_takes_references(request) and hdrs.IF_RANGE not in headers
     work = service.answer(path, klass, viewer=viewer, by_reference=by_reference)
     return await with_signs_of_life(request, work, request.app.get(INTERIM_SECONDS, 0.0))
 
 
-def _front_sends_files(request: web.Request) -> bool:
-    """Whether an nginx asks for X-Accel-Redirect; with it, it can't evaluate an If-Range."""
+def _front_takes_references(request: web.Request) -> bool:
+    """Whether an nginx asks for X-Accel-Redirect."""
     return (
         request.app.get(X_ACCEL_PREFIX, "") != ""
         and request.headers.get("X-Sendfile-Type") == "X-Accel-Redirect"
-        and hdrs.IF_RANGE not in request.headers
     )
+
+
+def _remembered_seconds(request: web.Request, response: web.StreamResponse) -> int:
+    """How long that nginx may go by a response and not ask: by nothing but where a body lies."""
+    if "X-Accel-Redirect" not in response.headers or not request.app[GUARD].access.is_open:
+        return 0
+    return request.app.get(X_ACCEL_SECONDS, 0)
 
 
 def _result(answer: Answer) -> str:
@@ -246,6 +254,8 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_EVERYWHERE)
     response.headers["X-Request-ID"] = request_id.get()
     _count_bytes(request, response)
+    if _front_takes_references(request):
+        response.headers["X-Accel-Expires"] = str(_remembered_seconds(request, response))
     if response.status == HTTPStatus.NOT_MODIFIED:
         response.headers.popall(hdrs.CONTENT_TYPE, None)
         response.headers.popall(hdrs.CONTENT_ENCODING, None)

@@ -25,6 +25,7 @@ def test_budgets_by_library(libraries: dict[str, str]) -> None:
         ("library_cache_sizes", "5GB", "a table of sizes by library"),
         ("x_accel_prefix", "upscale-cache", "a path such as /upscale-cache/"),
         ("x_accel_prefix", "/a b/", "a path such as /upscale-cache/"),
+        ("x_accel_seconds", -1, "an integer from 0 to 3600"),
         ("cache_bucket_seconds", 0, "a number of seconds greater than 0"),
         ("cache_scrub_rate", "fast", "a size such as 20GB"),
     ],

@@ -1,5 +1,6 @@
 import gzip
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from origin import errors
+from origin.access import Access
+from origin.cache import LocatedObject
+from origin.guard import Guard
 from origin.limits import RequestLimits
-from origin.routes import METRICS, SERVICE, add_routes
+from origin.routes import METRICS, SERVICE, X_ACCEL_PREFIX, X_ACCEL_SECONDS, add_routes
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult, FileAnswer, PlaylistAnswer, ProducedAnswer
 from origin.service.playing import Viewer
@@ -295,3 +299,34 @@ async def test_who_fetches_parts_gets_parts_of_the_one_full_body(client, service
     await client.get("/lib/hit.ts", headers={"Range": "bytes=0-1"})
     await client.get("/lib/hit.ts")
     assert [viewer.takes_any for viewer in service.viewers] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "expires"),
+    [
+        ("/lib/located.ts", {}, "7"),
+        ("/lib/located.ts", {"Range": "bytes=0-1"}, "7"),
+        ("/lib/located.ts", {"If-None-Match": f'"{"ab" * 32}"'}, "0"),
+        ("/lib/located.ts", {"X-Origin-Secret": "s"}, "0"),
+        ("/lib/hit.ts", {}, "0"),
+        ("/lib/degraded.ts", {}, "0"),
+        ("/lib/v.m3u8", {}, "0"),
+        ("/lib/0.ts", {}, "0"),
+        ("/lib/missing", {}, "0"),
+    ],
+)
+async def test_a_front_may_remember_where_a_body_lies_and_nothing_else(
+    service, tmp_path, path, headers, expires
+):
+    located = LocatedObject(key="k", path="lib/k", sha256="ab" * 32, size=10)
+    service.answers["lib/located.ts"] = replace(service.answers["lib/hit.ts"], located=located)
+    demanded = Access(cdn_secrets=("s",)) if "X-Origin-Secret" in headers else Access()
+    app = web.Application()
+    app[SERVICE], app[METRICS] = service, Metrics()
+    app[X_ACCEL_PREFIX], app[X_ACCEL_SECONDS] = "/bodies/", 7
+    add_routes(app, tmp_path / "no-player", guard=Guard(demanded))
+    async with TestClient(TestServer(app)) as client:
+        headers = headers | {"X-Sendfile-Type": "X-Accel-Redirect"}
+        assert (await client.get(path, headers=headers)).headers["X-Accel-Expires"] == expires
+        headers.pop("X-Sendfile-Type")
+        assert "X-Accel-Expires" not in (await client.get(path, headers=headers)).headers
