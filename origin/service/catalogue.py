@@ -111,6 +111,14 @@ class Catalogue:
             raise prepared.error
         return prepared
 
+    def at_hand(self, title_path: str) -> Title | None:
+        """The prepared title, if its files were looked at a moment ago."""
+        entry = self._entries.get(title_path)
+        if entry is None or isinstance(entry.title, FailedTitle):
+            return None
+        now = asyncio.get_running_loop().time()
+        return entry.title if now - entry.looked_at < _FRESH_SECONDS else None
+
     async def title_or_none(self, candidate: Candidate) -> Title | None:
         """The prepared title, None if it cannot be upscaled."""
         prepared = await self._prepared(candidate)

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -12,13 +11,13 @@ from origin.cmcd import NOTHING, Cmcd
 from origin.scheduler import Klass
 from origin.service.answers import ProducedAnswer
 from origin.service.production import Call, Item, Production
+from origin.service.streams import Stream
 from origin.viewers import Need, Part, Viewers, lookahead_depth
 from origin.worker.lanes import Lane
 from origin.worker.pool import WorkerPool
 
 STALE_SECONDS = 30.0
 """After it should have been asked for, a segment is not made ahead any more."""
-_TIMELINES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,36 +28,6 @@ class Viewer:
     cmcd: Cmcd = NOTHING
     takes_any: bool = True
     """A lighter model's body will do. Not so where parts are fetched that must fit together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """One track of a title, as viewers go through it."""
-
-    title: str
-    """Names its timeline, and changes with it."""
-    kind: str
-    """What a player has one buffer for: `video`, or an audio track."""
-    durations: Callable[[], tuple[float, ...]]
-    """Seconds of each segment."""
-    item: Callable[[int], Item]
-    is_upscaled: bool
-    """It is worth making ahead, and has lighter models."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Timeline:
-    starts: tuple[float, ...]
-    durations: tuple[float, ...]
-
-    def part(self, index: int) -> Part:
-        if index >= len(self.starts):
-            return Part(index=index, start_seconds=0.0, duration_seconds=0.0)
-        return Part(
-            index=index,
-            start_seconds=self.starts[index],
-            duration_seconds=self.durations[index],
-        )
 
 
 class Playing:
@@ -80,7 +49,6 @@ class Playing:
         self._viewers = viewers
         self._most_ahead = most_ahead
         self._ahead: dict[Hashable, dict[str, asyncio.Task[None]]] = {}
-        self._timelines: OrderedDict[str, _Timeline] = OrderedDict()
 
     async def get(
         self,
@@ -103,49 +71,66 @@ class Playing:
         Raises:
             OriginError: It cannot be made.
         """
-        loop = asyncio.get_running_loop()
-        who = (viewer.cmcd.session or viewer.address, stream.title, stream.kind)
-        part = self._timeline(stream).part(index)
-        need = self._viewers.ask(who, part, viewer.cmcd, loop.time())
-        if need.has_sought:
-            self._drop(who)
+        who, part = _who(stream, viewer), stream.part(index)
+        need = self._asked(who, part, viewer)
         call = Call(
             deadline=need.deadline,
             is_firm=need.is_firm and stream.is_upscaled and viewer.takes_any,
             by_reference=by_reference,
         )
         answer = await self._production.get(stream.item(index), call)
-        self._viewers.answered(who, part, loop.time())
-        if stream.is_upscaled:
-            first = index + 1 if next_index is None else next_index
-            self._work_ahead(who, stream, part, first, need)
+        self._answered(who, stream, part, need, next_index)
+        return answer
+
+    def at_hand(
+        self, stream: Stream, index: int, viewer: Viewer, *, next_index: int | None = None
+    ) -> ProducedAnswer | None:
+        """The same, if nobody has to wait for it: its body is in memory."""
+        answer = self._production.at_hand(stream.item(index))
+        if answer is not None:
+            who, part = _who(stream, viewer), stream.part(index)
+            need = self._asked(who, part, viewer)
+            self._answered(who, stream, part, need, next_index)
         return answer
 
     def warm(self, stream: Stream, count: int) -> None:
         """Have the first segments made, below all that anyone waits for."""
-        loop = asyncio.get_running_loop()
-        timeline = self._timeline(stream)
-        for index in range(min(count, len(timeline.starts))):
-            deadline = loop.time() + timeline.starts[index]
-            self._make_ahead(("first", stream.title), stream.item(index), deadline)
+        now = asyncio.get_running_loop().time()
+        for part in stream.parts[:count]:
+            item = stream.item(part.index)
+            self._make_ahead(("first", stream.title), item, now + part.start_seconds)
 
     def close(self) -> None:
         """Give up what is being made ahead."""
         for who in list(self._ahead):
             self._drop(who)
 
+    def _asked(self, who: Hashable, part: Part, viewer: Viewer) -> Need:
+        now = asyncio.get_running_loop().time()
+        need = self._viewers.ask(who, part, viewer.cmcd, now)
+        if need.has_sought:
+            self._drop(who)
+        return need
+
+    def _answered(
+        self, who: Hashable, stream: Stream, part: Part, need: Need, next_index: int | None
+    ) -> None:
+        self._viewers.answered(who, part, asyncio.get_running_loop().time())
+        if stream.is_upscaled:
+            first = part.index + 1 if next_index is None else next_index
+            self._work_ahead(who, stream, part, first, need)
+
     def _work_ahead(
         self, who: Hashable, stream: Stream, part: Part, first: int, need: Need
     ) -> None:
-        timeline = self._timeline(stream)
-        most = range(first, min(first + self._most_ahead, len(timeline.starts)))
-        missing = [index for index in most if not self._production.holds(stream.item(index))]
+        most = stream.parts[first : first + self._most_ahead]
+        missing = [later for later in most if not self._production.holds(stream.item(later.index))]
         if not missing:
             return
         beyond = first + self._depth(stream, part)
-        for index in (index for index in missing if index < beyond):
-            deadline = need.deadline + max(0.0, timeline.starts[index] - part.start_seconds)
-            self._make_ahead(who, stream.item(index), deadline)
+        for later in (later for later in missing if later.index < beyond):
+            deadline = need.deadline + max(0.0, later.start_seconds - part.start_seconds)
+            self._make_ahead(who, stream.item(later.index), deadline)
 
     def _depth(self, stream: Stream, part: Part) -> int:
         """How far ahead, by the speed that was measured and by what others wait for."""
@@ -178,20 +163,9 @@ class Playing:
         for task in list(self._ahead.pop(who, {}).values()):
             task.cancel()
 
-    def _timeline(self, stream: Stream) -> _Timeline:
-        timeline = self._timelines.get(stream.title)
-        if timeline is None:
-            durations = stream.durations()
-            starts, at = [], 0.0
-            for duration in durations:
-                starts.append(at)
-                at += duration
-            timeline = _Timeline(tuple(starts), durations)
-        self._timelines[stream.title] = timeline
-        self._timelines.move_to_end(stream.title)
-        if len(self._timelines) > _TIMELINES:
-            self._timelines.popitem(last=False)
-        return timeline
+
+def _who(stream: Stream, viewer: Viewer) -> Hashable:
+    return viewer.cmcd.session or viewer.address, stream.title, stream.kind
 
 
 def next_index(route: Route, raw_path: str, cmcd: Cmcd) -> int | None:

@@ -117,6 +117,11 @@ class Production:
             return await self._in_time(item, call)
         return self._made_answer(item, *await self._make(item, call))
 
+    def at_hand(self, item: Item) -> ProducedAnswer | None:
+        """The body if it is in memory."""
+        cached = self._cache.peek(item.key)
+        return self._answer(item, _Made(cached=cached), CacheResult.HIT) if cached else None
+
     def holds(self, item: Item) -> bool:
         """Whether the body is cached."""
         return self._cache.contains(item.key)

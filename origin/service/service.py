@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -34,9 +34,10 @@ from origin.service.answers import (
 from origin.service.capability import Capability
 from origin.service.catalogue import Catalogue
 from origin.service.items import item_of
-from origin.service.playing import Playing, Stream, Viewer, next_index
+from origin.service.playing import Playing, Viewer, next_index
 from origin.service.prepare import Preparer
-from origin.service.production import Call, Item, Production
+from origin.service.production import Call, Production
+from origin.service.streams import Streams
 from origin.service.titles import FileTitle, Offer, Title, find_offer
 from origin.service.warmth import Warmth
 from origin.sources import SERVED_TYPES, DirectoryLibrary
@@ -45,7 +46,6 @@ from origin.viewers import Patience, Viewers
 from origin.worker.lanes import Lane
 from origin.worker.pool import WorkerPool
 
-_SEGMENT_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment"}
 _INIT_TYPE = "video/mp4"
 _NOBODY = Viewer()
 
@@ -61,8 +61,6 @@ class Asking:
 
 
 _LOOK_SECONDS = 0.5
-_STREAMS = 256
-"""So many are remembered, so that a hit need not describe its whole track again."""
 _READ_AGAIN_SECONDS = 10.0
 """What it costs, roughly, to read a film again for its subtitles, which a cache thus keeps."""
 
@@ -83,11 +81,8 @@ class Service:
         pool: WorkerPool,
         metrics: Metrics,
     ) -> None:
-        self._device = device
         self._pool = pool
-        self._threads = config.threads
         self._warm_first = config.warm_first_segments
-        self._ladder = ladder
         self._production = Production(
             cache=cache,
             pool=pool,
@@ -104,18 +99,18 @@ class Service:
             viewers=Viewers(patience),
             most_ahead=config.lookahead_segments,
         )
-        capability = Capability(pool=pool, state=state, device=self._device, threads=self._threads)
+        capability = Capability(pool=pool, state=state, device=device, threads=config.threads)
         preparer = Preparer(
             specs=specs,
             pool=pool,
             state=state,
             capability=capability,
-            device=self._device,
+            device=device,
             keep=partial(cache.aput, cost_seconds=_READ_AGAIN_SECONDS),
         )
         self._warmth = Warmth(cache.contains, pins.note)
         self._catalogue = Catalogue(_opened(config.libraries), preparer, self._warmth)
-        self._streams: dict[str, tuple[Title, Stream]] = {}
+        self._streams = Streams(device=device, threads=config.threads, ladder=ladder)
         self._preparing: asyncio.Task[None] | None = None
         self._draining = False
         self._overload = Overload(
@@ -197,6 +192,18 @@ class Service:
             raise NotFoundError(f"nothing is served at {raw_path}")
         return await self._library_path(name, inside)
 
+    def at_hand(self, raw_path: str, viewer: Viewer) -> ProducedAnswer | None:
+        """What `answer` says to a player, if nobody has to wait for it: a segment in memory."""
+        route = match(raw_path)
+        if route is None or route.index is None:
+            return None
+        title = self._catalogue.at_hand(route.title_path)
+        stream = self._streams.at_hand(title, route) if title is not None else None
+        if stream is None:
+            return None
+        following = next_index(route, raw_path, viewer.cmcd)
+        return self._playing.at_hand(stream, route.index, viewer, next_index=following)
+
     async def _produced(self, route: Route, asking: Asking) -> Answer:
         klass = asking.klass
         title = await self._catalogue.title(route.title_path)
@@ -210,12 +217,12 @@ class Service:
         digest = jobs.track_digest(title, route.track_id)
         if route.kind == "playlist":
             if find_offer(title, route.track_id) is not None:
-                self._playing.warm(self._stream(title, route.track_id, digest), self._warm_first)
+                self._playing.warm(self._streams.get(title, route.track_id), self._warm_first)
             return PlaylistAnswer(text=playlists.media(title, route.track_id, digest))
         _check_digest(route, digest)
         if route.kind == "init":
             return await self._init(title, route.track_id, digest)
-        return await self._segment(title, route, digest, asking)
+        return await self._segment(title, route, asking)
 
     async def _still(self, title: Title, route: Route, klass: Klass) -> ProducedAnswer:
         digest = stills.digest(title)
@@ -255,64 +262,21 @@ class Service:
         )
         return await self._production.get(item)
 
-    async def _segment(
-        self, title: Title, route: Route, digest: str, asking: Asking
-    ) -> ProducedAnswer:
+    async def _segment(self, title: Title, route: Route, asking: Asking) -> ProducedAnswer:
         assert route.track_id is not None
         assert route.index is not None
         if route.extension != jobs.extension(title, route.track_id):
             raise NotFoundError(f"the segments of {route.track_id} do not end in {route.extension}")
-        stream = self._stream(title, route.track_id, digest)
-        return await self._stream_segment(stream, route, route.index, asking)
-
-    async def _stream_segment(
-        self, stream: Stream, route: Route, index: int, asking: Asking
-    ) -> ProducedAnswer:
+        stream = self._streams.get(title, route.track_id)
         if asking.klass is not Klass.BLOCKING:
             call = Call(klass=asking.klass, by_reference=asking.by_reference)
-            return await self._production.get(stream.item(index), call)
+            return await self._production.get(stream.item(route.index), call)
         return await self._playing.get(
             stream,
-            index,
+            route.index,
             asking.viewer,
             next_index=next_index(route, asking.raw_path, asking.viewer.cmcd),
             by_reference=asking.by_reference,
-        )
-
-    def _stream(self, title: Title, track_id: str, digest: str) -> Stream:
-        known = self._streams.get(digest)
-        if known is not None and known[0] is title:
-            return known[1]
-        stream = self._new_stream(title, track_id, digest)
-        self._streams[digest] = (title, stream)
-        if len(self._streams) > _STREAMS:
-            del self._streams[next(iter(self._streams))]
-        return stream
-
-    def _new_stream(self, title: Title, track_id: str, digest: str) -> Stream:
-        extension = jobs.extension(title, track_id)
-
-        @lru_cache(maxsize=64)
-        def item(index: int) -> Item:
-            has_next = jobs.has_segment(title, track_id, index + 1)
-            return item_of(
-                title,
-                digest=digest,
-                name=str(index),
-                content_type=_SEGMENT_TYPES[extension],
-                job=lambda: jobs.segment_job(
-                    title, track_id, index, device=self._device, threads=self._threads
-                ),
-                lighter=lambda job: jobs.lighter_jobs(job, self._ladder),
-                next_uri=f"{index + 1}.{extension}" if has_next else None,
-            )
-
-        return Stream(
-            title=f"{title.title_path} {title.snapshot.identity}",
-            kind=track_id if track_id.startswith("audio-") else "video",
-            durations=lambda: jobs.durations(title),
-            item=item,
-            is_upscaled=find_offer(title, track_id) is not None,
         )
 
     async def _watch_load(self) -> None:

@@ -12,8 +12,9 @@ from origin.errors import NotFoundError, UnavailableError
 from origin.media.types import Produced
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult
-from origin.service.playing import Playing, Stream, Viewer, next_index
+from origin.service.playing import Playing, Viewer, next_index
 from origin.service.production import Call, Item, Production
+from origin.service.streams import Stream, parts_of
 from origin.telemetry import Metrics
 from origin.viewers import Viewers
 from tests.origin.made_up import FakePool, until
@@ -82,7 +83,7 @@ def item(index: int, *, is_current: bool = True) -> Item:
 
 
 STREAM = Stream(
-    title="title", kind="video", durations=lambda: (4.0,) * COUNT, item=item, is_upscaled=True
+    title="title", kind="video", parts=parts_of([4.0] * COUNT), item=item, is_upscaled=True
 )
 
 

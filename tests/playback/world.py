@@ -25,8 +25,9 @@ from origin.media.types import (
     Produced,
     ProduceSegment,
 )
-from origin.service.playing import Playing, Stream
+from origin.service.playing import Playing
 from origin.service.production import Item, Production
+from origin.service.streams import Stream, parts_of
 from origin.telemetry import Metrics
 from origin.viewers import Viewers
 from origin.worker.lanes import Lane
@@ -172,7 +173,7 @@ class World:
         return Stream(
             title=title,
             kind="video",
-            durations=lambda: (seconds,) * count,
+            parts=parts_of([seconds] * count),
             item=item,
             is_upscaled=True,
         )
