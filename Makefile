@@ -100,7 +100,7 @@ soak: install system
 
 # The tests of parsers that make up their input, with FUZZ_EXAMPLES (2000) for each.
 FUZZED := tests/manifests tests/origin/test_access.py tests/origin/test_cmcd.py tests/origin/test_headers.py \
-  tests/media/test_ass.py tests/media/test_boxes.py tests/media/test_packets.py tests/sr/test_ncnn_files.py
+  tests/origin/test_heads.py tests/media/test_ass.py tests/media/test_boxes.py tests/media/test_packets.py tests/sr/test_ncnn_files.py
 fuzz: install
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis --timeout=0 $(FUZZED) $(ARGS)
 
