@@ -1,8 +1,8 @@
 """CEA-608/708 captions, which live in the pictures of H.264, HEVC and MPEG-2: carried over."""
 
-from typing import cast
-
 from av.video.frame import VideoFrame
+
+from origin.media.frames import side_data
 
 _ATSC_HEADER = b"\xb5\x00\x31GA94\x03"
 """Country (USA), provider (ATSC), user identifier, cc_data (ATSC A/53 part 4, 6.2.3)."""
@@ -10,8 +10,7 @@ _ATSC_HEADER = b"\xb5\x00\x31GA94\x03"
 
 def captions_of(frame: VideoFrame) -> bytes:
     """Return the cc_data triples that a decoded frame carries; empty for none."""
-    data = cast("bytes | None", frame.side_data.get("A53_CC"))
-    return b"" if data is None else bytes(data)
+    return side_data(frame, "A53_CC") or b""
 
 
 def sei(triples: bytes) -> bytes:

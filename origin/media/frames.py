@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
@@ -39,6 +40,17 @@ def frame_of(planes: Sequence[Plane], width: int, height: int) -> VideoFrame:
             raise ProductionError(f"a plane of {found} in a frame of {width}x{height}")
         target[:] = source
     return frame
+
+
+def side_data(frame: VideoFrame, kind: str) -> bytes | None:
+    """Return what a decoded frame carries of a kind (FFmpeg's name less `AV_FRAME_DATA_`).
+
+    `VideoFrame.side_data` would tie the frame into a reference cycle: its memory, which Python's
+    garbage collector does not count, would stay until that next looks at the oldest objects.
+    """
+    container = SideDataContainer(frame)  # type: ignore[call-arg]  # as PyAV itself makes it
+    data = container.get(kind)
+    return None if data is None else bytes(data)
 
 
 def _view(plane: VideoPlane, kind: np.dtype[np.uint8 | np.uint16]) -> Plane:

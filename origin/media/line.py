@@ -125,7 +125,10 @@ class Line:
         for worker in workers:
             worker.join()
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                self._error = None  # whose traceback leads back here, to all the frames
 
     @property
     def coded(self) -> list[list[Coded]]:

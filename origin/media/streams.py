@@ -22,6 +22,7 @@ from origin.errors import BrokenSourceError, ProductionError
 from origin.media import aac_grid
 from origin.media.aac_grid import SampleGrid
 from origin.media.demux import VideoPacket, demux
+from origin.media.frames import side_data
 from origin.media.sample_entry import vpcc
 from origin.media.track import Track
 from origin.media.types import AudioFacts, VideoFacts
@@ -82,10 +83,10 @@ def decode_first(video: VideoStream, packets: Iterable[VideoPacket], name: str) 
 
 
 def _display_matrix(frame: VideoFrame) -> bytes | None:
-    data = cast("bytes | None", frame.side_data.get("DISPLAYMATRIX"))
+    data = side_data(frame, "DISPLAYMATRIX")
     if data is None:
         return None
-    numbers = struct.unpack("=9i", bytes(data)[:36])
+    numbers = struct.unpack("=9i", data[:36])
     upright = numbers[:2] == (0x10000, 0) and numbers[3:5] == (0, 0x10000)
     return None if upright else struct.pack(">9i", *numbers)
 
