@@ -56,18 +56,6 @@ def _without_body(request: web.BaseRequest, headers: dict[str, str]) -> web.Resp
     return None
 
 
-def reference_response(
-    request: web.BaseRequest, location: str, headers: dict[str, str]
-) -> web.Response:
-    """Tell the nginx in front where the body lies, or the news that it has not changed.
-
-    Ranges are nginx's business: it answers them from the file.
-    """
-    short = _without_body(request, headers)
-    reference = headers | {"X-Accel-Redirect": location}
-    return web.Response(headers=reference) if short is None else short
-
-
 def text_response(
     request: web.BaseRequest, text: str, *, content_type: str, cache: str
 ) -> web.Response:

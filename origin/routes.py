@@ -18,7 +18,7 @@ from origin.headers import cache_status, is_background, server_timing
 from origin.interim import with_signs_of_life
 from origin.limits import RequestLimits
 from origin.pages import add_pages
-from origin.responses import FileOnDisk, body_response, problem, reference_response, text_response
+from origin.responses import FileOnDisk, body_response, problem, text_response
 from origin.scheduler import Klass
 from origin.service import Service
 from origin.service.answers import (
@@ -147,9 +147,10 @@ async def _preflight(_: web.Request) -> web.Response:
 
 
 async def _media(request: web.Request) -> web.StreamResponse:
-    klass = Klass.WARM if is_background(request.headers.get("Priority")) else Klass.BLOCKING
-    path = admitted_path(request).removeprefix("/")
-    answer = await _ask(request, path, klass)
+    if _front_asks_where(request):
+        return await _where(request)
+    work = _ask(request)
+    answer = await with_signs_of_life(request, work, request.app.get(INTERIM_SECONDS, 0.0))
     request[_RESULT] = _result(answer)
     if isinstance(answer, ProducedAnswer):
         request[STAGES] = answer.stages
@@ -168,8 +169,7 @@ async def _media(request: web.Request) -> web.StreamResponse:
             return FileOnDisk(answer.path, headers=headers)
 
 
-async def _ask(request: web.Request, path: str, klass: Klass) -> Answer:
-    service = request.app[SERVICE]
+async def _ask(request: web.Request, *, by_reference: bool = False) -> Answer:
     headers = request.headers
     said = [headers[name] for name in cmcd.HEADERS if name in headers]
     asked = request.query.get("CMCD") if request.query_string else None
@@ -178,24 +178,42 @@ async def _ask(request: web.Request, path: str, klass: Klass) -> Answer:
         cmcd=cmcd.parse(asked, said),
         takes_any=hdrs.RANGE not in headers,
     )
-    by_reference = _front_takes_references(request) and hdrs.IF_RANGE not in headers
-    work = service.answer(path, klass, viewer=viewer, by_reference=by_reference)
-    return await with_signs_of_life(request, work, request.app.get(INTERIM_SECONDS, 0.0))
+    return await request.app[SERVICE].answer(
+        admitted_path(request).removeprefix("/"),
+        Klass.WARM if is_background(headers.get("Priority")) else Klass.BLOCKING,
+        viewer=viewer,
+        by_reference=by_reference,
+    )
 
 
-def _front_takes_references(request: web.Request) -> bool:
-    """Whether an nginx asks for X-Accel-Redirect."""
+def _front_asks_where(request: web.Request) -> bool:
+    """Whether it is an nginx that sends bodies itself."""
     return (
         request.app.get(X_ACCEL_PREFIX, "") != ""
         and request.headers.get("X-Sendfile-Type") == "X-Accel-Redirect"
     )
 
 
-def _remembered_seconds(request: web.Request, response: web.StreamResponse) -> int:
-    """How long that nginx may go by a response and not ask: by nothing but where a body lies."""
-    if "X-Accel-Redirect" not in response.headers or not request.app[GUARD].access.is_open:
-        return 0
-    return request.app.get(X_ACCEL_SECONDS, 0)
+async def _where(request: web.Request) -> web.Response:
+    """Where a body lies on the disk, and how long that may be remembered; else nothing: 204.
+
+    Not remembered where tokens or secrets are demanded: they would not be looked at meanwhile.
+    """
+    headers = {"X-Accel-Expires": "0", hdrs.CACHE_CONTROL: "no-store"}
+    try:
+        answer = await _ask(request, by_reference=True)
+    except errors.OriginError:
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+    if not isinstance(answer, ProducedAnswer) or answer.located is None:
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+    request[_RESULT] = _result(answer)
+    if request.app[GUARD].access.is_open:
+        headers["X-Accel-Expires"] = str(request.app.get(X_ACCEL_SECONDS, 0))
+    headers["X-Accel-Redirect"] = request.app[X_ACCEL_PREFIX] + answer.located.path
+    headers[hdrs.ETAG] = f'"{answer.etag}"'
+    if answer.next_uri is not None:
+        headers[hdrs.LINK] = f'<{answer.next_uri}>; rel="next"'
+    return web.Response(headers=headers)
 
 
 def _result(answer: Answer) -> str:
@@ -219,9 +237,6 @@ def _produced_response(request: web.Request, answer: ProducedAnswer) -> web.Resp
             headers["CDN-Origin-Assist-Prefetch-Path"] = answer.next_uri
     if answer.stages:
         headers["Server-Timing"] = server_timing(answer.stages)
-    if answer.located is not None:
-        location = request.app[X_ACCEL_PREFIX] + answer.located.path
-        return reference_response(request, location, headers)
     return body_response(request, answer.body, headers)
 
 
@@ -254,8 +269,6 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_EVERYWHERE)
     response.headers["X-Request-ID"] = request_id.get()
     _count_bytes(request, response)
-    if _front_takes_references(request):
-        response.headers["X-Accel-Expires"] = str(_remembered_seconds(request, response))
     if response.status == HTTPStatus.NOT_MODIFIED:
         response.headers.popall(hdrs.CONTENT_TYPE, None)
         response.headers.popall(hdrs.CONTENT_ENCODING, None)

@@ -66,10 +66,10 @@ class Playing:
             index: Of the segment.
             viewer: Who asks.
             next_index: What it says that it will ask for next.
-            by_reference: Where the body lies will do, if it is on the disk.
+            by_reference: Where the body lies on the disk is all that is asked for.
 
         Raises:
-            OriginError: It cannot be made.
+            OriginError: It cannot be made, or is not there to be referred to.
         """
         who, part = _who(stream, viewer), stream.part(index)
         need = self._asked(who, part, viewer)

@@ -59,7 +59,7 @@ class Call:
     may_return: bool = True
     """Who leaves may come back for it."""
     by_reference: bool = False
-    """Where the body lies will do, if it is on the disk."""
+    """Where the body lies on the disk is all that is asked for; nothing is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,25 +97,32 @@ class Production:
 
         Raises:
             OriginError: It cannot be made; nothing is cached.
+            NotFoundError: It is asked for by reference, and not on the disk.
             UnavailableError: A player asks, and would have given up before it is there.
         """
         call = call or Call()
-        if call.by_reference and (located := await self._cache.alocate(item.key)):
-            self._metrics.segment(CacheResult.HIT.value)
-            return ProducedAnswer(
-                body=b"",
-                etag=located.sha256,
-                content_type=item.content_type,
-                cache_result=CacheResult.HIT,
-                located=located,
-                next_uri=item.next_uri,
-            )
+        if call.by_reference:
+            return await self._located(item)
         cached = await self._cache.aget(item.key)
         if cached is not None:
             return self._answer(item, _Made(cached=cached), CacheResult.HIT)
         if call.is_firm:
             return await self._in_time(item, call)
         return self._made_answer(item, *await self._make(item, call))
+
+    async def _located(self, item: Item) -> ProducedAnswer:
+        located = await self._cache.alocate(item.key)
+        if located is None:
+            raise NotFoundError(f"{item.key} is not on the disk")
+        self._metrics.segment(CacheResult.HIT.value)
+        return ProducedAnswer(
+            body=b"",
+            etag=located.sha256,
+            content_type=item.content_type,
+            cache_result=CacheResult.HIT,
+            located=located,
+            next_uri=item.next_uri,
+        )
 
     def at_hand(self, item: Item) -> ProducedAnswer | None:
         """The body if it is in memory."""

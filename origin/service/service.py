@@ -175,7 +175,8 @@ class Service:
             raw_path: Percent-encoded, without query.
             klass: How urgent it is, if it has to be made.
             viewer: Who asks.
-            by_reference: Where a segment lies will do, if it is cached.
+            by_reference: Where a segment lies on the disk is all that is asked for; an error if it
+                does not.
 
         Raises:
             OriginError: There is no such thing, or it cannot be made.

@@ -10,9 +10,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from origin import errors
 from origin.access import Access
 from origin.cache import LocatedObject
-from origin.guard import Guard
 from origin.limits import RequestLimits
-from origin.routes import METRICS, SERVICE, X_ACCEL_PREFIX, X_ACCEL_SECONDS, add_routes
+from origin.routes import GUARD, METRICS, SERVICE, X_ACCEL_PREFIX, X_ACCEL_SECONDS, add_routes
 from origin.scheduler import Klass
 from origin.service.answers import CacheResult, FileAnswer, PlaylistAnswer, ProducedAnswer
 from origin.service.playing import Viewer
@@ -302,31 +301,46 @@ async def test_who_fetches_parts_gets_parts_of_the_one_full_body(client, service
 
 
 @pytest.mark.parametrize(
-    ("path", "headers", "expires"),
+    ("path", "headers", "status", "expires"),
     [
-        ("/lib/located.ts", {}, "7"),
-        ("/lib/located.ts", {"Range": "bytes=0-1"}, "7"),
-        ("/lib/located.ts", {"If-None-Match": f'"{"ab" * 32}"'}, "0"),
-        ("/lib/located.ts", {"X-Origin-Secret": "s"}, "0"),
-        ("/lib/hit.ts", {}, "0"),
-        ("/lib/degraded.ts", {}, "0"),
-        ("/lib/v.m3u8", {}, "0"),
-        ("/lib/0.ts", {}, "0"),
-        ("/lib/missing", {}, "0"),
+        ("/lib/located.ts", {}, 200, "7"),
+        ("/lib/located.ts", {"X-Origin-Secret": "s"}, 200, "0"),
+        ("/lib/hit.ts", {}, 204, "0"),
+        ("/lib/v.m3u8", {}, 204, "0"),
+        ("/lib/0.ts", {}, 204, "0"),
+        ("/lib/missing", {}, 204, "0"),
+        ("/lib/full", {}, 204, "0"),
     ],
 )
-async def test_a_front_may_remember_where_a_body_lies_and_nothing_else(
-    service, tmp_path, path, headers, expires
+async def test_a_front_is_told_where_a_body_lies_and_may_remember_nothing_else(
+    located_client, path, headers, status, expires
 ):
+    """An answer that is remembered skips the look at secrets, so it must not be."""
+    secrets = tuple(headers.values())
+    located_client.app[GUARD].access = Access(cdn_secrets=secrets)
+    asked = headers | {"X-Sendfile-Type": "X-Accel-Redirect"}
+    response = await located_client.get(path, headers=asked)
+    assert (response.status, response.headers["X-Accel-Expires"]) == (status, expires)
+    assert response.headers["Cache-Control"] == "no-store"
+    where = response.headers.get("X-Accel-Redirect")
+    assert where == ("/bodies/lib/k" if status == 200 else None)
+    assert await response.read() == b""
+
+
+@pytest.fixture
+async def located_client(service, tmp_path):
     located = LocatedObject(key="k", path="lib/k", sha256="ab" * 32, size=10)
     service.answers["lib/located.ts"] = replace(service.answers["lib/hit.ts"], located=located)
-    demanded = Access(cdn_secrets=("s",)) if "X-Origin-Secret" in headers else Access()
+    service.failures["lib/full"] = errors.UnavailableError("overloaded")
     app = web.Application()
     app[SERVICE], app[METRICS] = service, Metrics()
     app[X_ACCEL_PREFIX], app[X_ACCEL_SECONDS] = "/bodies/", 7
-    add_routes(app, tmp_path / "no-player", guard=Guard(demanded))
+    add_routes(app, tmp_path / "no-player")
     async with TestClient(TestServer(app)) as client:
-        headers = headers | {"X-Sendfile-Type": "X-Accel-Redirect"}
-        assert (await client.get(path, headers=headers)).headers["X-Accel-Expires"] == expires
-        headers.pop("X-Sendfile-Type")
-        assert "X-Accel-Expires" not in (await client.get(path, headers=headers)).headers
+        yield client
+
+
+async def test_nobody_else_is_told(located_client):
+    response = await located_client.get("/lib/located.ts")
+    assert "X-Accel-Redirect" not in response.headers
+    assert "X-Accel-Expires" not in response.headers
