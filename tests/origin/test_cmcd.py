@@ -45,6 +45,12 @@ def test_version_2_puts_values_into_lists() -> None:
     assert (read.buffer_seconds, read.bitrate_kbps, read.next_object) == (2.0, 800, "3.ts")
 
 
+def test_parameters_of_values_are_passed_over() -> None:
+    read = parse('br=800;v=300,bl=2000 ;a="b",ot=v;x,su;y,cid="a;b";c')
+    assert (read.bitrate_kbps, read.buffer_seconds, read.object_type) == (800, 2.0, "v")
+    assert (read.is_starting, read.content) == (True, "a;b")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,3 +90,12 @@ def test_endless_input_is_cut() -> None:
     assert parse("," * MAX_LENGTH + "bl=1000") == NOTHING
     assert parse('"' * 10**6 + "\\" * 10**6) == NOTHING
     assert parse("a=(," * 10**6) == NOTHING
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", ['bl={}"', "bl={}(", 'sid="{}', 'sid="x"{}(', "bl{}(", "{}("])
+@pytest.mark.parametrize("filler", [" ", ";", "\\", " ;"])
+def test_what_is_long_takes_no_longer_by_the_letter(text: str, filler: str) -> None:
+    hostile = text.format(filler * (4000 // len(filler)))
+    for _ in range(2000):  # minutes, if letters were looked at again and again
+        assert parse(hostile).buffer_seconds is None
