@@ -13,7 +13,7 @@ from manifests.urls import is_addressable
 from origin.errors import OriginError, UnsupportedSourceError
 from origin.sources import DirectoryLibrary, FileKind, relative_uri
 
-_URI = re.compile(r'^([^#\s].*?)\s*$|URI="([^"]+)"', re.MULTILINE)
+_URI = re.compile(r'^([^#\s](?:.*\S)?)|URI="([^"]+)"', re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 

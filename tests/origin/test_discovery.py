@@ -36,6 +36,11 @@ def test_segments_of_a_playlist_that_breaks_the_rules_are_no_titles(root):
     assert list(found(root)) == ["v.m3u8"]
 
 
+def test_a_long_line_of_such_a_playlist_takes_no_longer_by_the_letter(root):
+    (root / "v.m3u8").write_text("#EXTM3U\na" + " " * 2_000_000 + "b\n")
+    assert list(found(root)) == ["v.m3u8"]
+
+
 def test_i_frame_playlists_are_no_titles(root):
     write_media_playlist(root / "v.m3u8")
     text = (root / "v.m3u8").read_text()
