@@ -14,7 +14,7 @@ from manifests.errors import ManifestError
 from manifests.ladder import IDENTITY, RenditionSpec
 from origin.cache import Cache, Pins, StateStore, open_bucket, publish, upkeep
 from origin.config import Config
-from origin.connections import ConnectionLimits, Connections, be_brief_about_bad_requests
+from origin.connections import Connections, be_brief_about_bad_requests
 from origin.errors import ConfigError
 from origin.guard import Guard
 from origin.limits import RequestLimits
@@ -31,15 +31,18 @@ from origin.routes import (
 from origin.service import Service
 from origin.service.capability import model_digests
 from origin.service.warming import Warming
+from origin.shortcut import Shortcut
 from origin.telemetry import Metrics
 from origin.tracing import tracing
 from origin.warm_api import WARMING
+from origin.watched import ConnectionLimits
 from origin.worker.pool import WorkerPool
 from origin.worker.process import WorkerSettings
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_LINE_BYTES = 16 << 10
 _LINGERING_SECONDS = 2.0
+_ENDLESS_SECONDS = 1e9
 _log = logging.getLogger(__name__)
 
 
@@ -103,6 +106,7 @@ def _connection_limits(config: Config) -> ConnectionLimits:
         head_seconds=config.head_seconds,
         read_seconds=config.read_seconds,
         read_rate=config.min_read_rate,
+        keep_alive_seconds=config.keep_alive_seconds,
     )
 
 
@@ -203,14 +207,15 @@ async def serve(
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=config.drain_seconds,
-            keepalive_timeout=config.keep_alive_seconds,
+            keepalive_timeout=_ENDLESS_SECONDS,  # `connections` see to it
             lingering_time=_LINGERING_SECONDS,
             max_line_size=_MAX_LINE_BYTES,
             max_field_size=_MAX_LINE_BYTES,
         )
         await runner.setup()
         try:
-            await _listen(connections, runner, config.host, config.port)
+            shortcut = _shortcut(config, app) if spans is None else None
+            await _listen(connections, runner, config.host, config.port, shortcut)
             if config.admin_port:
                 await _listen(connections, runner, config.admin_host, config.admin_port)
             _warn_of_openness(config)
@@ -221,7 +226,9 @@ async def serve(
             connections.drain()
             await asyncio.sleep(config.drain_notice_seconds)
         finally:
+            left = loop.time() + config.drain_seconds
             await runner.cleanup()
+            await connections.ended(left - loop.time())
 
 
 def _warn_of_openness(config: Config) -> None:
@@ -241,9 +248,24 @@ def _warn_of_openness(config: Config) -> None:
         )
 
 
-async def _listen(connections: Connections, runner: web.AppRunner, host: str, port: int) -> None:
+def _shortcut(config: Config, app: web.Application) -> Shortcut:
+    return Shortcut(
+        service=app[SERVICE],
+        guard=app[GUARD],
+        limits=_request_limits(config),
+        metrics=app[METRICS],
+    )
+
+
+async def _listen(
+    connections: Connections,
+    runner: web.AppRunner,
+    host: str,
+    port: int,
+    shortcut: Shortcut | None = None,
+) -> None:
     try:
-        await connections.listen(runner, host, port)
+        await connections.listen(runner, host, port, shortcut)
     except OSError as error:
         reason = f"cannot listen on {host} port {port}: {error.strerror}"
         raise ConfigError(reason, source=host) from error

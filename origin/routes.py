@@ -14,17 +14,17 @@ import sr
 from origin import cmcd, errors
 from origin.access import Access, without_token
 from origin.guard import Guard, admitted_path
-from origin.headers import cache_status, is_background, server_timing
+from origin.headers import is_background
 from origin.interim import with_signs_of_life
 from origin.limits import RequestLimits
 from origin.pages import add_pages
+from origin.produced import EVERYWHERE, produced_headers
 from origin.responses import FileOnDisk, body_response, problem, text_response
 from origin.scheduler import Klass
 from origin.service import Service
 from origin.service.answers import (
     PLAYLIST_TYPE,
     Answer,
-    CacheResult,
     FileAnswer,
     PlaylistAnswer,
     ProducedAnswer,
@@ -44,23 +44,8 @@ _RESULT: web.RequestKey[str] = web.RequestKey("result", str)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_IMMUTABLE = "public, max-age=31536000, immutable"
-_DEGRADED_CACHE = "public, max-age=5"
 _PLAYLIST_CACHE = "public, max-age=5"
 _FILE_CACHE = "public, max-age=3600"
-_EXPOSED = (
-    "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Link, Server-Timing, "
-    "X-Cache"
-)
-_EVERYWHERE = {
-    hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
-    hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: _EXPOSED,
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "Timing-Allow-Origin": "*",
-    "X-Content-Type-Options": "nosniff",
-    hdrs.SERVER: "upscale-origin",
-}
-"""Headers of every response."""
 _SHADER_TYPE = "text/plain; charset=utf-8"
 _STATUS: dict[type[errors.OriginError], HTTPStatus] = {
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
@@ -223,20 +208,10 @@ def _result(answer: Answer) -> str:
 
 
 def _produced_response(request: web.Request, answer: ProducedAnswer) -> web.Response:
-    is_degraded = answer.cache_result is CacheResult.DEGRADED
-    headers = {
-        hdrs.CONTENT_TYPE: answer.content_type,
-        hdrs.CACHE_CONTROL: _DEGRADED_CACHE if is_degraded else _IMMUTABLE,
-        hdrs.ETAG: f'"{answer.etag}"',
-        "X-Cache": answer.cache_result.value,
-        "Cache-Status": cache_status(answer.cache_result.value, is_stored=answer.is_stored),
-    }
-    if answer.next_uri is not None:
-        headers[hdrs.LINK] = f'<{answer.next_uri}>; rel="next"'
-        if request.headers.get("CDN-Origin-Assist-Prefetch-Enabled") == "1":
-            headers["CDN-Origin-Assist-Prefetch-Path"] = answer.next_uri
-    if answer.stages:
-        headers["Server-Timing"] = server_timing(answer.stages)
+    headers = produced_headers(answer)
+    wants_next = request.headers.get("CDN-Origin-Assist-Prefetch-Enabled") == "1"
+    if answer.next_uri is not None and wants_next:
+        headers["CDN-Origin-Assist-Prefetch-Path"] = answer.next_uri
     return body_response(request, answer.body, headers)
 
 
@@ -266,7 +241,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every response has, errors and those that aiohttp decides on included."""
-    response.headers.update(_EVERYWHERE)
+    response.headers.update(EVERYWHERE)
     response.headers["X-Request-ID"] = request_id.get()
     _count_bytes(request, response)
     if response.status == HTTPStatus.NOT_MODIFIED:

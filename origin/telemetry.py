@@ -2,7 +2,7 @@
 
 import json
 import logging
-import os
+import random
 import re
 import sys
 import time
@@ -93,6 +93,10 @@ class Metrics:
     def request_ended(self, route: str, status: int, seconds: float = 0.0) -> None:
         """A request was answered. `route` is the name of a route, never a path."""
         self._in_flight.dec()
+        self.answered(route, status, seconds)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """The same of a request that was answered as it came in."""
         route = _one_of(self._routes, route, MAX_ROUTES)
         label = str(status) if 100 <= status <= 599 else _OTHER
         self._requests(route, label).inc()
@@ -211,7 +215,7 @@ def accept_request_id(header: str | None) -> str:
     """The caller's X-Request-ID if it is harmless, else a new one."""
     if header and re.fullmatch(r"[A-Za-z0-9._-]{1,64}", header):
         return header
-    return os.urandom(8).hex()
+    return f"{random.getrandbits(64):016x}"
 
 
 def log(logger: logging.Logger, event: str, *, level: int = logging.INFO, **fields: object) -> None:

@@ -3,10 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 
 from manifests.urls import Route
+from origin.media.types import BodyJob
 from origin.service import jobs
 from origin.service.items import item_of
 from origin.service.production import Item
@@ -111,9 +112,7 @@ class Streams:
                 digest=digest,
                 name=str(index),
                 content_type=_SEGMENT_TYPES[extension],
-                job=lambda: jobs.segment_job(
-                    title, track_id, index, device=self._device, threads=self._threads
-                ),
+                job=cache(lambda: self._job(title, track_id, index)),
                 lighter=lambda job: jobs.lighter_jobs(job, self._ladder),
                 next_uri=f"{index + 1}.{extension}" if has_next else None,
             )
@@ -126,3 +125,6 @@ class Streams:
             is_upscaled=find_offer(title, track_id) is not None,
         )
         return _Known(title=title, digest=digest, extension=extension, stream=stream)
+
+    def _job(self, title: Title, track_id: str, index: int) -> BodyJob:
+        return jobs.segment_job(title, track_id, index, device=self._device, threads=self._threads)

@@ -2,8 +2,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from origin.connections import ConnectionLimits, Connections
+from origin.connections import Connections
 from origin.telemetry import Metrics
+from origin.watched import ConnectionLimits
 
 
 async def hello(_: web.Request) -> web.Response:
