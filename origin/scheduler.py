@@ -56,13 +56,15 @@ class _Job:
     lane: str
     arrival: int
     ticket: int = -1
-    """Which of its entries in the lane's heap counts; entries are never removed, only outdated."""
+    """Which of its entries in the lane's heap counts; the others are outdated."""
     urgency: Urgency | None = None
     started: bool = False
     progress: float = 0.0
 
 
 _Entry = tuple[Urgency, int, int, str]
+_SPARE_ENTRIES = 64
+"""Outdated ones that a heap may hold, beside one per job, before they are cleared out."""
 
 
 class Scheduler:
@@ -154,13 +156,9 @@ class Scheduler:
     def first(self, lane: str) -> tuple[str, Urgency] | None:
         """What `start` would take."""
         heap = self._heaps.get(lane, [])
-        while heap:
-            urgency, _, ticket, key = heap[0]
-            job = self._jobs.get(key)
-            if job is not None and job.ticket == ticket:
-                return key, urgency
+        while heap and not self._counts(heap[0]):
             heapq.heappop(heap)
-        return None
+        return (heap[0][3], heap[0][0]) if heap else None
 
     def weakest(self, lane: str) -> str | None:
         """The least urgent of the running jobs of a lane that no player waits for, if any."""
@@ -298,5 +296,16 @@ class Scheduler:
             blocking[key] = urgency
         job.urgency = urgency
         job.ticket = next(self._sequence)
-        entry = (urgency, job.arrival, job.ticket, key)
-        heapq.heappush(self._heaps.setdefault(job.lane, []), entry)
+        self._push(job.lane, (urgency, job.arrival, job.ticket, key))
+
+    def _push(self, lane: str, entry: _Entry) -> None:
+        heap = self._heaps.setdefault(lane, [])
+        heapq.heappush(heap, entry)
+        if len(heap) > 2 * len(self._jobs) + _SPARE_ENTRIES:  # they lie below what always waits
+            heap[:] = filter(self._counts, heap)
+            heapq.heapify(heap)
+
+    def _counts(self, entry: _Entry) -> bool:
+        _, _, ticket, key = entry
+        job = self._jobs.get(key)
+        return job is not None and job.ticket == ticket

@@ -1,3 +1,4 @@
+import gc
 import math
 
 import pytest
@@ -180,6 +181,25 @@ def test_jobs_that_players_wait_for_are_listed_in_order() -> None:
     assert scheduler.blocking("upscale") == ["b"]
     scheduler.join("w", BLOCKING, 0)
     assert scheduler.blocking("upscale") == ["w", "b"]
+
+
+def test_what_is_outdated_does_not_pile_up_while_players_always_wait() -> None:
+    def urgencies() -> int:
+        return sum(isinstance(one, Urgency) for one in gc.get_objects())
+
+    before = urgencies()
+    scheduler = Scheduler()
+    submit(scheduler, "waits all the while", BLOCKING, 0)
+    for number in range(1000):
+        key = f"segment {number}"
+        ahead = submit(scheduler, key, LOOKAHEAD, number)
+        player = scheduler.join(key, BLOCKING, number)
+        assert scheduler.start("upscale", key) == key
+        scheduler.finish(key)
+        scheduler.leave(key, ahead, now=number)
+        scheduler.leave(key, player, now=number)
+    assert urgencies() < before + 300
+    assert drain(scheduler) == ["waits all the while"]
 
 
 def test_a_key_has_one_job() -> None:
