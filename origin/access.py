@@ -73,6 +73,8 @@ class Access:
             ForbiddenError: A token is demanded and there is none, or it is wrong, expired, or
                 good for another path.
         """
+        if not self.demands_token and not raw_path.startswith(MARK):
+            return raw_path
         found = _TOKEN.fullmatch(raw_path)
         if not self.demands_token:
             return found["path"] if found else raw_path

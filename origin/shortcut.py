@@ -9,7 +9,6 @@ import logging
 import time
 from email.utils import formatdate
 from functools import lru_cache
-from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import hdrs
@@ -23,7 +22,7 @@ from origin.heads import Head
 from origin.limits import RequestLimits
 from origin.produced import EVERYWHERE, produced_headers
 from origin.service import Service
-from origin.service.answers import ProducedAnswer
+from origin.service.answers import CacheResult, ProducedAnswer
 from origin.service.playing import Viewer
 from origin.telemetry import Metrics, accept_request_id, log, request_id
 
@@ -95,7 +94,7 @@ class Shortcut:
             or head.size > self._most_bytes
             or len(headers) > self._most_headers
             or not _SPECIAL.isdisjoint(headers)
-            or is_background(headers.get("priority"))
+            or ("priority" in headers and is_background(headers["priority"]))
         ):
             return None
         access = self._guard.access
@@ -107,12 +106,11 @@ class Shortcut:
             return None
 
     def _note(self, head: Head, found: ProducedAnswer, seconds: float) -> None:
-        result = found.cache_result.value
-        self._metrics.answered(result, HTTPStatus.OK, seconds)
-        self._metrics.body(result, len(found.body))
+        self._metrics.answered("hit", 200, seconds)
+        self._metrics.body("hit", len(found.body))
         if _log.isEnabledFor(logging.INFO):
             path = without_token(unquote(head.path))
-            log(_log, head.method, path=path, status=200, kind=result, seconds=seconds)
+            log(_log, head.method, path=path, status=200, kind="hit", seconds=seconds)
 
 
 def _said(head: Head) -> cmcd.Cmcd:
@@ -120,23 +118,25 @@ def _said(head: Head) -> cmcd.Cmcd:
     return cmcd.parse(asked, [head.headers[name] for name in _CMCD if name in head.headers])
 
 
-def _head(answer: ProducedAnswer) -> bytes:
-    headers = produced_headers(answer) | {
-        hdrs.ACCEPT_RANGES: "bytes",
-        hdrs.CONTENT_LENGTH: str(len(answer.body)),
-        hdrs.DATE: _date(int(time.time())),
-        "X-Request-ID": request_id.get(),
-    }
-    return f"HTTP/1.1 200 OK\r\n{_lines(headers)}{_everywhere()}\r\n".encode("ascii")
+def _head(found: ProducedAnswer) -> bytes:
+    always = _always(found.content_type, found.etag, len(found.body), found.next_uri)
+    now = f"Date: {_date(int(time.time()))}\r\nX-Request-ID: {request_id.get()}\r\n"
+    return f"HTTP/1.1 200 OK\r\n{always}{now}\r\n".encode("ascii")
 
 
-def _lines(headers: dict[str, str]) -> str:
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-
-
-@lru_cache(maxsize=1)
-def _everywhere() -> str:
-    return _lines(EVERYWHERE)
+@lru_cache(maxsize=1024)
+def _always(content_type: str, etag: str, size: int, next_uri: str | None) -> str:
+    """What every hit of a body has in its head."""
+    hit = ProducedAnswer(
+        body=b"",
+        etag=etag,
+        content_type=content_type,
+        cache_result=CacheResult.HIT,
+        next_uri=next_uri,
+    )
+    own = {hdrs.ACCEPT_RANGES: "bytes", hdrs.CONTENT_LENGTH: str(size)}
+    headers = produced_headers(hit) | own | EVERYWHERE
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
 @lru_cache(maxsize=1)

@@ -105,7 +105,7 @@ class Production:
             return await self._located(item)
         cached = await self._cache.aget(item.key)
         if cached is not None:
-            return self._answer(item, _Made(cached=cached), CacheResult.HIT)
+            return self._answer(item, cached, CacheResult.HIT)
         if call.is_firm:
             return await self._in_time(item, call)
         return self._made_answer(item, *await self._make(item, call))
@@ -127,7 +127,7 @@ class Production:
     def at_hand(self, item: Item) -> ProducedAnswer | None:
         """The body if it is in memory."""
         cached = self._cache.peek(item.key)
-        return self._answer(item, _Made(cached=cached), CacheResult.HIT) if cached else None
+        return self._answer(item, cached, CacheResult.HIT) if cached else None
 
     def holds(self, item: Item) -> bool:
         """Whether the body is cached."""
@@ -202,7 +202,7 @@ class Production:
         if not await asyncio.to_thread(item.is_current):
             raise _changed()
         self._remake(item)
-        return self._answer(item, _Made(cached=made), CacheResult.DEGRADED)
+        return self._answer(item, made, CacheResult.DEGRADED)
 
     def _remake(self, item: Item) -> None:
         """See to it that the full body is made when there is time."""
@@ -252,16 +252,23 @@ class Production:
 
     def _made_answer(self, item: Item, made: _Made, role: Role) -> ProducedAnswer:
         result = CacheResult.MISS if role is Role.LEADER else CacheResult.COALESCED
-        return self._answer(item, made, CacheResult.HIT if made.found else result)
+        result = CacheResult.HIT if made.found else result
+        return self._answer(item, made.cached, result, made.stages)
 
-    def _answer(self, item: Item, made: _Made, result: CacheResult) -> ProducedAnswer:
+    def _answer(
+        self,
+        item: Item,
+        cached: CachedObject,
+        result: CacheResult,
+        stages: dict[str, float] | None = None,
+    ) -> ProducedAnswer:
         self._metrics.segment(result.value)
         return ProducedAnswer(
-            body=made.cached.body,
-            etag=made.cached.sha256,
+            body=cached.body,
+            etag=cached.sha256,
             content_type=item.content_type,
             cache_result=result,
-            stages=made.stages,
+            stages=stages or {},
             is_stored=result is CacheResult.MISS and self.holds(item),
             next_uri=item.next_uri,
         )
