@@ -63,7 +63,8 @@ class Config:
     cache_scrub_rate: int = 10**7
     """Bytes verified per second in the background; 0: none."""
     x_accel_prefix: str = ""
-    """Location of an nginx in front that serves the cache's bodies, such as /upscale-cache/."""
+    """Stands before where a body lies, as an nginx in front is told that sends bodies itself, such
+    as /upscale-cache/; empty: nobody is told."""
     x_accel_seconds: int = 10
     """How long that nginx may remember where a body lies; 0: it always asks."""
     device: str = "auto"

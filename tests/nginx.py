@@ -37,10 +37,13 @@ http {{
 """
 
 
+OPEN_FILES = "open_file_cache max=10000 inactive=10s; open_file_cache_valid 1s;"
+
+
 @contextmanager
-def static_server(folder: Path, root: Path, *, workers: int = 1) -> Iterator[str]:
+def static_server(folder: Path, root: Path, *, workers: int = 1, http: str = "") -> Iterator[str]:
     """Serves `root`; `folder` is scratch space. Yields the base URL."""
-    with _running(folder, workers=workers, http="", location=f"root {root};") as url:
+    with _running(folder, workers=workers, http=http, location=f"root {root};") as url:
         yield url
 
 
@@ -56,37 +59,72 @@ def caching_proxy(folder: Path, upstream: str, *, workers: int = 1) -> Iterator[
         yield url
 
 
+REMEMBERING = """\
+  proxy_cache_path {folder}/references keys_zone=references:1m inactive=1m;
+  map "$http_if_match$http_if_none_match$http_if_range:$where" $body {{
+    "~^:/upscale-cache/(.+)" $1;
+    default none;
+  }}
+  upstream origin {{ server {address}; keepalive 32; }}
+  {open_files}
+"""
 SENDING = """\
-    location /upscale-cache/ {{
-      internal;
-      alias {bodies}/;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header X-Sendfile-Type "";
+
+    location ~ "/[0-9a-f]{{16}}/[0-9]+\\.(ts|m4s)$" {{
+      set $asked $uri;
+      auth_request /where;
+      auth_request_set $where $upstream_http_x_accel_redirect;
+      auth_request_set $tag $upstream_http_etag;
+      auth_request_set $next $upstream_http_link;
+      alias {bodies}/$body;
+      error_page 403 404 405 500 = @origin;
+      log_not_found off;
+      types {{ video/mp2t ts; video/iso.segment m4s; }}
+      max_ranges 1;
       etag off;
       add_header Last-Modified "";
-      add_header ETag $upstream_http_etag;
-      add_header X-Cache $upstream_http_x_cache;
-      add_header Cache-Status $upstream_http_cache_status;
-      add_header Link $upstream_http_link;
-      add_header Server-Timing $upstream_http_server_timing;
-      add_header X-Request-ID $upstream_http_x_request_id;
+      add_header ETag $tag;
+      add_header Link $next;
+      add_header Cache-Control "public, max-age=31536000, immutable";
+      add_header X-Cache hit;
+      add_header Cache-Status "upscale-origin; hit";
       add_header X-Content-Type-Options nosniff;
       add_header Access-Control-Allow-Origin *;
-      add_header Access-Control-Expose-Headers $upstream_http_access_control_expose_headers;
+      add_header Access-Control-Expose-Headers "{exposed}";
       add_header Cross-Origin-Resource-Policy cross-origin;
       add_header Timing-Allow-Origin *;
+    }}
+    location = /where {{
+      internal;
+      proxy_pass http://origin$request_uri;
+      proxy_set_header Connection "";
+      proxy_set_header X-Sendfile-Type X-Accel-Redirect;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_ignore_headers X-Accel-Redirect;
+      proxy_cache references;
+      proxy_cache_key $asked;
+    }}
+    location @origin {{
+      proxy_pass http://origin;
     }}"""
-"""As README.md has it."""
+"""As README.md has them."""
+EXPOSED = (
+    "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Link, Server-Timing, "
+    "X-Cache"
+)
 
 
 @contextmanager
 def sending_proxy(folder: Path, upstream: str, bodies: Path, *, workers: int = 1) -> Iterator[str]:
     """Sends cached bodies itself, from the folder that `upstream` (a base URL) keeps them in."""
     address = upstream.removeprefix("http://")
-    http = f"upstream origin {{ server {address}; keepalive 32; }}"
-    location = """proxy_pass http://origin;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header X-Sendfile-Type X-Accel-Redirect;"""
-    server = SENDING.format(bodies=bodies)
+    http = REMEMBERING.format(folder=folder, address=address, open_files=OPEN_FILES)
+    server = SENDING.format(bodies=bodies, exposed=EXPOSED)
+    location = "proxy_pass http://origin;"
     with _running(folder, workers=workers, http=http, location=location, server=server) as url:
         yield url
 

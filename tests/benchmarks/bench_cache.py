@@ -4,8 +4,9 @@
 
 ram: cached segments of 1 MiB and 64 KiB from the origin's memory against nginx serving the same
 bytes from a file, 32 connections, by wrk, rounds taken in turns. xaccel: the same through an nginx
-that asks the origin and sends the file itself. start: seconds to open a cache of 100,000 bodies.
-eviction: the share of compute seconds that a cache spares, against LRU, on made-up traffic.
+that sends the origin's files itself, against one with the same open_file_cache and one without.
+start: seconds to open a cache of 100,000 bodies. eviction: the share of compute seconds that a
+cache spares, against LRU, on made-up traffic.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from origin.cache import Cache
 from origin.demo import find_clip, prepare
 from origin.service.production import cache_key
 from tests.http_client import get, title, titles
-from tests.nginx import sending_proxy, static_server
+from tests.nginx import OPEN_FILES, sending_proxy, static_server
 from tests.origin.traffic import lru_savings, our_savings, traces
 from tests.tools import run_origin
 
@@ -88,16 +89,19 @@ def ram(folder: Path) -> dict[str, Any]:
 
 
 def xaccel(folder: Path) -> dict[str, Any]:
-    """Requests per second of an nginx that asks the origin over those of one that does not."""
-    (folder / "front").mkdir()
+    """Requests per second of an nginx that sends the origin's files over those of one alone."""
+    for name in ("front", "alike", "plain"):
+        (folder / name).mkdir()
     with (
         _serving(folder) as served,
-        static_server(folder, served.static) as nginx,
+        static_server(folder / "alike", served.static, http=OPEN_FILES) as alike,
+        static_server(folder / "plain", served.static) as plain,
         sending_proxy(folder / "front", served.base, served.cache / "bodies-2") as front,
     ):
         return {
-            name: _against(front + path, f"{nginx}/{name}", target=0.9)
+            f"{name}{against}": _against(front + path, f"{nginx}/{name}", target=0.9)
             for name, path in served.paths.items()
+            for against, nginx in {"": alike, " without open_file_cache": plain}.items()
         }
 
 

@@ -1,4 +1,4 @@
-"""One origin, and nginx and Varnish in front of it with their defaults."""
+"""One origin, nginx and Varnish in front of it with their defaults, and nginx to send files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from tests.media.synth import Clip, Sound, write_file, write_hls
 from tests.tools import run_origin
 
 CLIP = Clip(frames=100, gop=25, sounds=(Sound(),))
-FRONTS = ("direct", "nginx", "varnish")
+FRONTS = ("direct", "nginx", "varnish", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class Origin:
     library: Path
     outside: Path
     """Beside the library; no byte of it may be served."""
+    cache: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +42,11 @@ def origin(tmp_path_factory) -> Iterator[Origin]:
     write_file(library / "film.mkv", replace(CLIP, frames=250))
     (root / "outside").mkdir()
     settings = root / "origin.toml"
-    settings.write_text('log_level = "warning"\n')
+    settings.write_text('log_level = "warning"\nx_accel_prefix = "/upscale-cache/"\n')
     options = ("--rendition", "2x:lanczos", "--device", "cpu", "--cache", root / "cache")
     with run_origin(f"lib={library}", *options, "--config", settings) as base:
         titles(base)
-        yield Origin(base=base, library=library, outside=root / "outside")
+        yield Origin(base=base, library=library, outside=root / "outside", cache=root / "cache")
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +55,16 @@ def fronts(origin, tmp_path_factory) -> Iterator[dict[str, str]]:
     with (
         nginx.caching_proxy(tmp_path_factory.mktemp("nginx"), origin.base) as by_nginx,
         varnish.caching_proxy(tmp_path_factory.mktemp("varnish"), origin.base) as by_varnish,
+        nginx.sending_proxy(
+            tmp_path_factory.mktemp("sending"), origin.base, origin.cache / "bodies-2"
+        ) as sending,
     ):
-        yield {"direct": origin.base, "nginx": by_nginx, "varnish": by_varnish}
+        yield {
+            "direct": origin.base,
+            "nginx": by_nginx,
+            "varnish": by_varnish,
+            "sending": sending,
+        }
 
 
 @pytest.fixture(scope="session")

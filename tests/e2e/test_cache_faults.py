@@ -16,7 +16,6 @@ import pytest
 
 from tests.http_client import Reply, get, get_many, title
 from tests.media.synth import Clip, write_hls
-from tests.nginx import sending_proxy
 from tests.tools import run_origin
 
 SEGMENTS = 20
@@ -26,7 +25,6 @@ ram_cache_size = 0
 lookahead_segments = 0
 warm_first_segments = 0
 log_level = "error"
-x_accel_prefix = "/upscale-cache/"
 """
 
 
@@ -213,66 +211,3 @@ def ask(url: str) -> bytes | None:
     with contextlib.suppress(OSError):
         return get(url).body
     return None
-
-
-KEPT = (
-    "Accept-Ranges",
-    "Access-Control-Allow-Origin",
-    "Access-Control-Expose-Headers",
-    "Cache-Control",
-    "Cache-Status",
-    "Content-Length",
-    "Content-Type",
-    "Cross-Origin-Resource-Policy",
-    "ETag",
-    "Timing-Allow-Origin",
-    "X-Cache",
-    "X-Content-Type-Options",
-)
-
-
-def test_an_nginx_in_front_sends_the_files_itself(arguments, bodies, tmp_path):
-    cache = tmp_path / "cache"
-    with (
-        run_origin(*arguments, "--cache", cache) as base,
-        sending_proxy(tmp_path, base, cache / "bodies-2") as front,
-    ):
-        replies = assert_all_served(front, bodies)
-        assert {reply.headers["X-Cache"] for reply in replies} == {"miss"}
-        assert_all_served(front, bodies)
-        path, body = next(iter(bodies.items()))
-        direct, sent = get(base + path), get(front + path)
-        assert (direct.body, direct.headers["X-Accel-Redirect"]) == (body, None)
-        assert [sent.headers.get_all(name) for name in KEPT] == [
-            direct.headers.get_all(name) for name in KEPT
-        ]
-        assert "Last-Modified" not in sent.headers
-        assert "X-Accel-Redirect" not in sent.headers
-        assert sent.headers["X-Request-ID"]
-        head = get(front + path, method="HEAD")
-        assert (head.status, head.headers["Content-Length"]) == (200, str(len(body)))
-        part = get(front + path, Range="bytes=100-199")
-        assert (part.status, part.body) == (206, body[100:200])
-        conditional = {"Range": "bytes=5-9", "If_Range": direct.headers["ETag"]}
-        assert (get(front + path, **conditional).body, conditional) == (body[5:10], conditional)
-        changed = get(front + path, Range="bytes=5-9", If_Range='"other"')
-        assert (changed.status, changed.body) == (200, body)
-        same = get(front + path, If_None_Match=direct.headers["ETag"])
-        assert (same.status, same.body) == (304, b"")
-        located = f"{front}/upscale-cache/lib/{cached_files(cache)[0].parent.name}"
-        assert get(f"{located}/{cached_files(cache)[0].name}").status == 404
-
-
-def test_nginx_sends_no_flipped_bit_and_misses_no_deleted_file(arguments, bodies, tmp_path):
-    cache, rng = tmp_path / "cache", random.Random(12)
-    with (
-        run_origin(*arguments, "--cache", cache) as base,
-        sending_proxy(tmp_path, base, cache / "bodies-2") as front,
-    ):
-        assert_all_served(front, bodies)
-        for path in cached_files(cache):
-            flip(path, rng)
-        assert_all_served(front, bodies)
-        shutil.rmtree(cache)
-        assert_all_served(front, bodies)
-        assert_all_served(front, bodies)
