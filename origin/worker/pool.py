@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Unpack, overload
 
-from origin.degrade import Pace
-from origin.dispatch import Dispatcher, Pause, Resume, Start
+from origin.dispatch import Dispatcher
 from origin.errors import UnavailableError
 from origin.media.types import (
     Assembled,
@@ -30,13 +28,11 @@ from origin.media.types import (
 )
 from origin.scheduler import Klass, Scheduler
 from origin.telemetry import Metrics
-from origin.worker.crew import Crew, Listener, Outcome, count_by_lane
-from origin.worker.lanes import Lane, expected_count, lane_of
+from origin.worker.crew import count_by_lane
+from origin.worker.driver import Driver
+from origin.worker.lanes import Lane, lane_of
 from origin.worker.process import WorkerProcess, WorkerSettings
-from origin.worker.tickets import Ladder, Options, Ticket, kind_of
-
-TICK_SECONDS = 0.25
-"""How often running jobs are held against the deadlines of those who wait for them."""
+from origin.worker.tickets import Ladder, Options, Ticket
 
 
 class WorkerPool:
@@ -74,32 +70,23 @@ class WorkerPool:
         self._counts = count_by_lane(upscale_workers, package_workers, prepare_workers)
         self._scheduler = Scheduler(grace_seconds=grace_seconds)
         self._dispatcher = Dispatcher(self._scheduler, self._counts, margin_seconds=margin_seconds)
-        self._pace = Pace()
-        self._tickets: dict[str, Ticket] = {}
         spares = {Lane.UPSCALE: express_workers}
-        self._crews = {
-            lane: Crew(
-                lane,
-                [
-                    make_process(settings, self._restart_counter(lane))
-                    for _ in range(count + spares.get(lane, 0))
-                ],
-                self._listener(lane),
-            )
+        processes = {
+            lane: [
+                make_process(settings, self._restart_counter(lane))
+                for _ in range(count + spares.get(lane, 0))
+            ]
             for lane, count in self._counts.items()
         }
+        self._driver = Driver(self._scheduler, self._dispatcher, metrics, processes)
         self._starts: list[asyncio.Future[None]] = []
-        self._sweep_timer: asyncio.TimerHandle | None = None
-        self._sweep_due = math.inf
-        self._tick_timer: asyncio.TimerHandle | None = None
-        self._is_closed = False
         metrics.watch("queue_depth", "Jobs queued, by class", "class", self._depth_by_name)
         waiting = "Seconds that a player would wait for a worker now"
         metrics.watch("wait_seconds", waiting, "lane", self._waits_by_name)
 
     async def start(self) -> None:
         """Begin to start the workers; jobs may be run at once."""
-        for crew in self._crews.values():
+        for crew in self._driver.crews.values():
             self._starts.extend(crew.start())
 
     async def ready(self) -> None:
@@ -114,21 +101,14 @@ class WorkerPool:
         """Which lane has no living worker just now; None if every lane has one."""
         missing = [
             lane.value
-            for lane, crew in self._crews.items()
+            for lane, crew in self._driver.crews.items()
             if crew.processes and not crew.is_ready()
         ]
         return f"no worker is running for: {', '.join(missing)}" if missing else None
 
     async def close(self) -> None:
         """Kill all workers; who still waits for a job gets an UnavailableError."""
-        self._is_closed = True
-        for timer in (self._sweep_timer, self._tick_timer):
-            if timer is not None:
-                timer.cancel()
-        closing = UnavailableError("the origin is shutting down")
-        for ticket in list(self._tickets.values()):
-            ticket.fail(closing)
-        await asyncio.gather(*(crew.close(closing) for crew in self._crews.values()))
+        await self._driver.close(UnavailableError("the origin is shutting down"))
 
     @overload
     async def run(self, job: InspectHls, **options: Unpack[Options]) -> HlsFacts: ...
@@ -162,13 +142,13 @@ class WorkerPool:
             ValueError: A job with this key is queued or running.
         """
         key = options["key"]
-        if self._is_closed:
+        if self._driver.is_closed:
             raise UnavailableError("the origin is shutting down")
         with contextlib.ExitStack() as stack:
             if not self._scheduler.knows(key):
                 urgency = options.get("klass", Klass.BLOCKING), options.get("deadline", math.inf)
                 stack.enter_context(self.waiting(key, *urgency))
-            stack.enter_context(self._queued(ticket := self._ticket(job, options)))
+            stack.enter_context(self._driver.queued(ticket := self._ticket(job, options)))
             return await ticket.future
 
     @contextlib.contextmanager
@@ -194,13 +174,13 @@ class WorkerPool:
             may_return: Who leaves may come back; else there is no grace for its sake.
         """
         token = self._scheduler.join(key, klass, deadline, firm=firm)
-        self._drive_for(key)
+        self._driver.drive_for(key)
         try:
             yield
         finally:
             now = asyncio.get_running_loop().time()
             self._scheduler.leave(key, token, now, dropped=not may_return)
-            self._plan_sweep()
+            self._driver.plan_sweep()
 
     def depth(self) -> Mapping[Klass, int]:
         """Number of queued jobs by class."""
@@ -208,14 +188,11 @@ class WorkerPool:
 
     def pids(self, lane: Lane) -> list[int]:
         """Process ids of the living workers of a lane."""
-        return list(self._crews[lane].pids())
+        return list(self._driver.crews[lane].pids())
 
     def costs(self, job: object, lighter: Sequence[ProduceSegment] = ()) -> tuple[float, ...]:
         """Seconds that a job takes one worker, and that lighter ones would; 0 where unknown."""
-        if not isinstance(job, ProduceSegment):
-            return (0.0,)
-        kinds = [kind_of(rung) for rung in (job, *lighter)]
-        return self._pace.costs(kinds, expected_count(job))
+        return self._driver.costs(job, lighter)
 
     def forecast(self, lane: Lane, cost: float, deadline: float) -> float:
         """When a job of a lane would be ready that a player asks for now, in the loop's time."""
@@ -246,155 +223,6 @@ class WorkerPool:
             on_progress=options.get("on_progress", ignore),
             ladder=options.get("ladder", Ladder()),
         )
-
-    @contextlib.contextmanager
-    def _queued(self, ticket: Ticket) -> Iterator[None]:
-        costs = self.costs(ticket.job, ticket.ladder.lighter)
-        self._dispatcher.submit(ticket.key, ticket.lane, costs)
-        self._tickets[ticket.key] = ticket
-        self._drive(ticket.lane)
-        if ticket.ladder.lighter:
-            self._plan_tick()
-        try:
-            yield
-        finally:
-            del self._tickets[ticket.key]
-            if ticket.twin is not None:
-                ticket.twin.future.cancel()
-            self._crews[ticket.lane].resume(ticket.key)
-            self._dispatcher.finish(ticket.key)
-            self._drive(ticket.lane)
-
-    def _listener(self, lane: Lane) -> Listener:
-        return Listener(
-            idle=lambda: self._drive(lane),
-            began=lambda job: self._metrics.encode(),
-            attempt=self._attempted,
-            progress=self._progressed,
-            done=self._done,
-        )
-
-    def _attempted(self, ticket: Ticket) -> None:
-        if self._tickets.get(ticket.key) is ticket:
-            self._dispatcher.restart(ticket.key, asyncio.get_running_loop().time())
-
-    def _progressed(self, ticket: Ticket, fraction: float, count: int) -> None:
-        self._scheduler.report(ticket.key, fraction)
-        ticket.on_progress(count)
-
-    def _done(self, ticket: Ticket, rung: int, outcome: Outcome) -> None:
-        job = ticket.rungs[rung]
-        if isinstance(job, ProduceSegment):
-            self._learn(ticket, job, outcome)
-        if rung == 0:
-            ticket.future.set_result(outcome.result)
-        elif self._tickets.get(ticket.key) is ticket:
-            self._deliver(ticket, job, outcome.result)
-            self._dispatcher.redo(ticket.key)
-            self._drive(ticket.lane)
-
-    def _learn(self, ticket: Ticket, job: ProduceSegment, outcome: Outcome) -> None:
-        seconds = self._dispatcher.active_seconds(ticket.key, asyncio.get_running_loop().time())
-        self._metrics.made(job.plan.model_name, job.duration_seconds, seconds)
-        if not outcome.was_warm:
-            return
-        stages = outcome.result.stages if isinstance(outcome.result, Produced) else {}
-        share = stages.get("upscale", 0.0) / (sum(stages.values()) or 1.0)
-        self._pace.learn(kind_of(job), expected_count(job), seconds, share)
-
-    def _deliver(self, ticket: Ticket, job: object, result: object) -> None:
-        assert isinstance(job, ProduceSegment)
-        assert isinstance(result, Produced)
-        ticket.ladder.deliver(result, job.plan.model_name)
-
-    def _drive_for(self, key: str) -> None:
-        if ticket := self._tickets.get(key):
-            self._drive(ticket.lane)
-
-    def _drive(self, lane: Lane) -> None:
-        """Have the lane's processes do what is most urgent."""
-        crew = self._crews[lane]
-        now = asyncio.get_running_loop().time()
-        while not self._is_closed:
-            action = self._dispatcher.next(lane, now, idle=crew.has_idle)
-            match action:
-                case Start(key, rung):
-                    self._begin(self._tickets[key], rung)
-                case Pause(key):
-                    self._metrics.preempted()
-                    crew.pause(key)
-                case Resume(key):
-                    crew.resume(key)
-                case None:
-                    return
-
-    def _begin(self, ticket: Ticket, rung: int) -> None:
-        if rung and ticket.ladder.reuse():
-            self._dispatcher.redo(ticket.key)
-        else:
-            self._crews[ticket.lane].assign(ticket, rung)
-
-    def _plan_tick(self) -> None:
-        if self._tick_timer is None and not self._is_closed:
-            loop = asyncio.get_running_loop()
-            self._tick_timer = loop.call_later(TICK_SECONDS, self._tick)
-
-    def _tick(self) -> None:
-        """See to players whose segment is under way but will not be ready in time."""
-        self._tick_timer = None
-        now = asyncio.get_running_loop().time()
-        if self._crews[Lane.UPSCALE].has_idle:
-            for key, rung, deadline in self._dispatcher.late(Lane.UPSCALE, now):
-                ticket = self._tickets[key]
-                if not ticket.ladder.reuse():
-                    self._hurry(ticket, rung, deadline)
-        if any(ticket.ladder.lighter for ticket in self._tickets.values()):
-            self._plan_tick()
-
-    def _hurry(self, ticket: Ticket, rung: int, deadline: float) -> None:
-        job = ticket.rungs[rung]
-        twin = ticket.twin = Ticket(
-            job=job,
-            key=f"{ticket.key}~",
-            lane=ticket.lane,
-            future=asyncio.get_running_loop().create_future(),
-        )
-        token = self._scheduler.join(twin.key, Klass.BLOCKING, deadline, firm=True)
-        self._dispatcher.submit(twin.key, twin.lane, self.costs(job))
-        self._tickets[twin.key] = twin
-        twin.future.add_done_callback(functools.partial(self._hurried, ticket, twin, token))
-        self._drive(twin.lane)
-
-    def _hurried(
-        self, ticket: Ticket, twin: Ticket, token: int, made: asyncio.Future[object]
-    ) -> None:
-        ticket.twin = None
-        del self._tickets[twin.key]
-        self._crews[twin.lane].resume(twin.key)
-        self._dispatcher.finish(twin.key)
-        self._scheduler.leave(twin.key, token, asyncio.get_running_loop().time())
-        if not made.cancelled() and made.exception() is None:
-            self._deliver(ticket, twin.job, made.result())
-        self._drive(twin.lane)
-
-    def _plan_sweep(self) -> None:
-        due = self._scheduler.next_expiry()
-        if due is None or self._is_closed:
-            return
-        if self._sweep_timer is not None:
-            if self._sweep_due <= due:
-                return
-            self._sweep_timer.cancel()
-        self._sweep_timer = asyncio.get_running_loop().call_at(due, self._sweep)
-        self._sweep_due = due  # uvloop's handle of what is due already can't tell
-
-    def _sweep(self) -> None:
-        self._sweep_timer = None
-        for key in self._scheduler.expire(asyncio.get_running_loop().time()):
-            self._tickets[key].future.cancel()
-            self._dispatcher.forget(key)
-            self._metrics.orphan_dropped()
-        self._plan_sweep()
 
     def _depth_by_name(self) -> Mapping[str, float]:
         return {klass.name.lower(): count for klass, count in self.depth().items()}
