@@ -6,10 +6,10 @@ Of media files only the first edit counts (`advanced_editlist=0`), so that no fr
 
 import io
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import av
 from av.container import InputContainer
@@ -136,8 +136,10 @@ def demux(container: InputContainer, name: str, *streams: Stream) -> Iterator[An
         BrokenSourceError: The demuxer gives up.
     """
     try:
-        for packet in container.demux(*streams):
-            if packet.size:
-                yield packet
+        packets = cast("Generator[AnyPacket, None, None]", container.demux(*streams))
+        with closing(packets):  # left to itself, it never frees its buffer
+            for packet in packets:
+                if packet.size:
+                    yield packet
     except av.FFmpegError as error:
         raise BrokenSourceError(f"breaks off: {error}", source=name) from error

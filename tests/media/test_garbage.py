@@ -1,9 +1,10 @@
-"""What jobs leave behind: nothing that only Python's garbage collector would find.
+"""What jobs leave behind: nothing, not even what only Python's garbage collector would find.
 
 That counts objects, not the bytes of FFmpeg behind them: frames in reference cycles would stay
 for thousands of jobs, and a worker grow by gigabytes.
 """
 
+import ctypes
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -186,3 +187,30 @@ def test_jobs_that_fail_leave_no_cycles(tmp_path):
             do(job)
 
     assert left_by(job, fail) == []
+
+
+class _Mallinfo(ctypes.Structure):
+    """glibc's `struct mallinfo2`: ten numbers, of which 4 is `hblkhd` and 7 `uordblks`."""
+
+    _fields_ = (("values", ctypes.c_size_t * 10),)
+
+
+def in_use() -> int:
+    """Bytes that native code has taken and not given back."""
+    gc.collect()
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = _Mallinfo
+    values = mallinfo().values
+    return values[4] + values[7]
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="asks glibc")
+@pytest.mark.parametrize("kind", ["aac", "remux", "prepare", "poster"])
+def test_jobs_that_read_a_part_of_a_file_give_all_memory_back(film, kind):
+    job = FILM_JOBS[kind](film)
+    for _ in range(20):
+        do(job)
+    before, times = in_use(), 50
+    for _ in range(times):
+        do(job)
+    assert (in_use() - before) / times < 100
