@@ -5,8 +5,9 @@
 Clients fetch playlists and segments of several titles, cached ones and ones that the cache, which
 is kept small, has given up; ask for parts, for things that are not there, and hang up in
 mid-answer. The slope is that of a straight line through what is resident after the first third.
-Exits with 1 if it is 1 MiB per minute or more, of the origin or of its workers, if descriptors
-have grown, or if anything was not answered as it should be.
+Exits with 1 if it is 1 MiB per minute or more, of the origin or of its workers together, if
+descriptors have grown, or if anything was not answered as it should be. What each process has on
+average in each third of the time tells a leak, which goes on, from a start, which ends.
 """
 
 import argparse
@@ -20,17 +21,19 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from tests.http_client import get, title
-from tests.media.synth import Clip, write_hls
+from tests.http_client import get, title, titles, track
+from tests.media.synth import Clip, Sound, write_file, write_hls
 from tests.soak.processes import Origin, children, usage
 from tests.tools import free_port
 
 CLIENTS = 6
 TITLES = 8
+FILM = "film.mkv"
 SAMPLE_SECONDS = 2.0
 MOST_MIB_PER_MINUTE = 1.0
 SPARE_DESCRIPTORS = 3
@@ -66,19 +69,62 @@ def _ask_and_leave(url: str, rng: random.Random) -> None:
             client.recv(rng.randrange(1, 4000))
 
 
-def _sample(origin: Origin) -> tuple[float, float, int]:
-    """MiB of the origin, MiB of its workers, descriptors of all."""
-    own = usage(origin.pid)
-    assert own is not None, "the origin has ended"
-    workers = [found for pid in children(origin.pid) if (found := usage(pid))]
-    descriptors = own.descriptors + sum(worker.descriptors for worker in workers)
-    return own.memory / 2**20, sum(worker.memory for worker in workers) / 2**20, descriptors
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the origin and its workers take at a time."""
+
+    minute: float
+    mib: dict[str, float]
+    """Resident, by process."""
+    descriptors: int
+
+    @property
+    def origin(self) -> float:
+        return self.mib["origin"]
+
+    @property
+    def workers(self) -> float:
+        return sum(self.mib.values()) - self.origin
+
+
+def _sample(origin: Origin, minute: float = 0.0) -> Sample:
+    pids = {"origin": origin.pid, **{f"worker {pid}": pid for pid in children(origin.pid)}}
+    used = {name: found for name, pid in pids.items() if (found := usage(pid))}
+    return Sample(
+        minute=minute,
+        mib={name: one.memory / 2**20 for name, one in used.items()},
+        descriptors=sum(one.descriptors for one in used.values()),
+    )
+
+
+def _urls(origin: Origin) -> list[str]:
+    """Playlists and produced segments; of media files all else that is made on request as well."""
+    found = []
+    for row in titles(origin.base).values():
+        one = title(origin.base + row["url"])
+        found += [one.url, *one.produced_track().segments]
+        if row["url"].endswith(f"{FILM}/index.m3u8"):
+            audio = [track(urljoin(one.url, media.uri)) for media in one.playlist.media]
+            for packaged in (one.source_track(), *audio):
+                found += packaged.segments
+            found.append(origin.base + row["poster"])
+    return found
+
+
+def _means_by_third(samples: list[Sample], minutes: float) -> dict[str, list[float]]:
+    thirds: dict[str, list[list[float]]] = {}
+    for sample in samples:
+        for name, mib in sample.mib.items():
+            thirds.setdefault(name, [[], [], []])[int(3 * sample.minute / minutes)].append(mib)
+    return {
+        name: [round(statistics.fmean(third), 1) for third in rows if third]
+        for name, rows in thirds.items()
+    }
 
 
 def soak(origin: Origin, minutes: float) -> dict[str, Any]:
     """Load it; figures."""
-    lists = [title(origin.base + path) for path in origin.paths()]
-    urls = [url for one in lists for url in (one.url, *one.produced_track().segments)]
+    urls = _urls(origin)
     stop, statuses = threading.Event(), Counter[str]()
     clients = [
         threading.Thread(target=_client, args=(urls, seed, stop, statuses), daemon=True)
@@ -87,27 +133,27 @@ def soak(origin: Origin, minutes: float) -> dict[str, Any]:
     idle = _sample(origin)
     for client in clients:
         client.start()
-    started, rows = time.monotonic(), []
+    started, samples = time.monotonic(), []
     while (at := (time.monotonic() - started) / 60) < minutes:
-        rows.append((at, *_sample(origin)))
+        samples.append(_sample(origin, at))
         time.sleep(SAMPLE_SECONDS)
     stop.set()
     for client in clients:
         client.join()
     time.sleep(SAMPLE_SECONDS)
-    settled = [row for row in rows if row[0] > minutes / 3]
-    times = [row[0] for row in settled]
-    slopes = [
-        statistics.linear_regression(times, [row[i] for row in settled]).slope for i in (1, 2)
-    ]
+    settled = [sample for sample in samples if sample.minute > minutes / 3]
+    times = [sample.minute for sample in settled]
+    origins = [sample.origin for sample in settled]
+    workers = [sample.workers for sample in settled]
     return {
         "minutes": minutes,
-        "origin_mib_per_minute": slopes[0],
-        "workers_mib_per_minute": slopes[1],
-        "origin_mib": settled[-1][1],
-        "workers_mib": settled[-1][2],
-        "descriptors_before": idle[2],
-        "descriptors_after": _sample(origin)[2],
+        "origin_mib_per_minute": statistics.linear_regression(times, origins).slope,
+        "workers_mib_per_minute": statistics.linear_regression(times, workers).slope,
+        "origin_mib": origins[-1],
+        "workers_mib": workers[-1],
+        "mean_mib_by_third": _means_by_third(samples, minutes),
+        "descriptors_before": idle.descriptors,
+        "descriptors_after": _sample(origin).descriptors,
         "encodes": origin.metric("upscale_origin_encodes_total"),
         "worker_restarts": origin.metric("upscale_origin_worker_restarts_total"),
         "answers": dict(sorted(statuses.items())),
@@ -125,6 +171,8 @@ def main() -> int:
         for number in range(TITLES):
             clip = Clip(frames=240 + number, gop=24, noise=True)
             write_hls(folder / "library" / str(number), clip, "mpegts", segment_seconds=0.9)
+        sounds = (Sound(), Sound(codec="libopus", language="de"))
+        write_file(folder / "library" / FILM, Clip(frames=240, gop=24, noise=True, sounds=sounds))
         origin = Origin(folder / "library", folder / "origin", free_port(), SETTINGS)
         try:
             figures = soak(origin, options.minutes)
