@@ -169,9 +169,10 @@ async def flooded(evening: Evening, dice: random.Random) -> None:
     world, machine = evening.world, evening.world.machine
     seconds = 300.0
     flood = round(12 * seconds * machine.slots / machine.full_seconds)
+    stream = world.stream("flood", flood)
     tasks = []
     for number in range(flood):
-        item = world.stream("flood", flood).item(number)
+        item = stream.item(number)
         klass = Klass.WARM if number % 2 else Klass.LOOKAHEAD
         call = Call(klass=klass, deadline=loop.time() + dice.uniform(0, seconds))
         tasks.append(asyncio.create_task(world.production.prepare(item, call)))
