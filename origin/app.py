@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -170,10 +171,16 @@ def _spec(text: str) -> RenditionSpec:
         raise ConfigError(str(error), source=text) from error
 
 
+def _say(line: str) -> None:
+    """Print a line at once, and as one: the log may go to the same place."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 async def serve(
     config: Config,
     *,
-    announce: Callable[[str], None] = print,
+    announce: Callable[[str], None] = _say,
     read_again: Callable[[], Config] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain.

@@ -10,11 +10,12 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
-from origin.bodies import shared
+from origin.arena import Body
+from origin.bodies import sendable
 from origin.headers import UnsatisfiableRangeError, choose_coding, etag_matches, select_range
 
 
-def body_response(request: web.BaseRequest, body: bytes, headers: dict[str, str]) -> web.Response:
+def body_response(request: web.BaseRequest, body: Body, headers: dict[str, str]) -> web.Response:
     """Answer with a body, a part of it, or the news that it has not changed.
 
     Args:
@@ -39,9 +40,9 @@ def body_response(request: web.BaseRequest, body: bytes, headers: dict[str, str]
         response.headers[hdrs.CONTENT_RANGE] = f"bytes */{len(body)}"
         return response
     if span is None:
-        return web.Response(body=shared(body), headers=headers)
+        return web.Response(body=sendable(body), headers=headers)
     headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.stop - 1}/{len(body)}"
-    part = body[span.start : span.stop]
+    part = sendable(body, span.start, span.stop)
     return web.Response(status=HTTPStatus.PARTIAL_CONTENT, body=part, headers=headers)
 
 

@@ -15,6 +15,7 @@ from aiohttp import hdrs
 
 from origin import cmcd
 from origin.access import without_token
+from origin.arena import Body
 from origin.errors import ForbiddenError
 from origin.guard import Guard
 from origin.headers import is_background
@@ -61,7 +62,7 @@ class Shortcut:
         self._most_headers = limits.header_count
         self._metrics = metrics
 
-    def answer(self, head: Head, address: str) -> tuple[bytes, bytes] | None:
+    def answer(self, head: Head, address: str) -> tuple[bytes, Body] | None:
         """A response's head and its body; None for what aiohttp has to answer.
 
         Args:

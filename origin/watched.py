@@ -8,7 +8,9 @@ from typing import Protocol, cast
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from origin.arena import Body, Extent
 from origin.heads import Head, read_head
+from origin.sending import Sending
 
 _UNSENT_BYTES = 128 << 10
 """What the kernel may hold unsent of a connection: more would hide how fast its client reads."""
@@ -35,7 +37,7 @@ class ConnectionLimits:
 class Shortcut(Protocol):
     """Answers what needs no waiting, beside aiohttp."""
 
-    def answer(self, head: Head, address: str) -> tuple[bytes, bytes] | None:
+    def answer(self, head: Head, address: str) -> tuple[bytes, Body] | None:
         """A response's head and body, of a connection that is kept alive; None if aiohttp must."""
 
 
@@ -70,6 +72,8 @@ class Watched(asyncio.Protocol):
         self._response: web.StreamResponse | None = None
         self._writer: AbstractStreamWriter | None = None
         self._sent = 0
+        self._sending: Sending | None = None
+        self._held = b""
         self._head_since: float | None = None
         self._has_more = False
         self._busy_at = self._looked_at = 0.0
@@ -94,12 +98,19 @@ class Watched(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """As asyncio calls it."""
         self._transport = None
-        if self._is_admitted:
+        if not self._is_admitted:
+            return
+        self._inner.connection_lost(exc)
+        if exc is not None:
+            self.abort()
+        if self._sending is None:
             self._owner.leave(self)
-            self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Requests, or pieces of them."""
+        if self._sending is not None:
+            self._hold(data)
+            return
         self._busy_at = self._loop.time()
         if self._shortcut is not None and self._was_answered(data, self._shortcut):
             return
@@ -122,11 +133,35 @@ class Watched(asyncio.Protocol):
         if answer is None or self._transport is None:
             self._awaited += 1
             return False
-        self._transport.writelines(answer)
-        self._sent += sum(map(len, answer))
+        self._send(self._transport, *answer)
         self._head_since = None
         self._owner.renew(self)
         return True
+
+    def _send(self, transport: asyncio.Transport, head: bytes, body: Body) -> None:
+        self._sent += len(head) + len(body)
+        if isinstance(body, Extent):
+            sock = transport.get_extra_info("socket")
+            self._sending = Sending(sock, head, body, self._has_sent)
+        else:
+            transport.writelines((head, body))
+
+    def _has_sent(self, is_all: bool) -> None:
+        self._sending = None
+        if self._transport is None:
+            self._owner.leave(self)
+        elif not is_all:
+            self.abort()
+        elif self._held and not self._transport.is_closing():
+            held, self._held = self._held, b""
+            self._transport.resume_reading()
+            self.data_received(held)
+
+    def _hold(self, data: bytes) -> None:
+        """What comes too early is for later."""
+        self._held += data
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def _is_free(self) -> bool:
         """Whether nothing is under way: neither in aiohttp nor on the way to the client."""
@@ -172,10 +207,14 @@ class Watched(asyncio.Protocol):
     @property
     def unsent_bytes(self) -> int:
         """What the client is yet to take, but for what the kernel holds."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+        own = self._sending.unsent_bytes if self._sending is not None else 0
+        return own + (self._transport.get_write_buffer_size() if self._transport else 0)
 
     def abort(self) -> None:
         """End it at once."""
+        if self._sending is not None:
+            self._sending.stop()
+            self._sending = None
         if self._transport is not None:
             self._transport.abort()
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
+from origin.arena import contents
 from origin.cache.health import Breaker, Health
 from origin.cache.types import CachedObject, TierStats
 from origin.errors import ConfigError
@@ -134,7 +135,7 @@ def _pack(made: CachedObject) -> bytes:
     library = made.library.encode()
     micros = round(made.cost_seconds * 1e6)
     head = _HEAD.pack(_MAGIC, bytes.fromhex(made.sha256), micros, len(library))
-    return b"".join((head, library, made.body))
+    return b"".join((head, library, contents(made.body)))
 
 
 def _unpack(key: str, data: memoryview) -> CachedObject:

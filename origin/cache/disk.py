@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from origin.arena import contents
 from origin.cache.files import DirectoryLock, clear, commit, remove, scan, write_temporary
 from origin.cache.health import Health
 from origin.cache.shelves import Entry, Shelves
@@ -124,7 +125,7 @@ class DiskTier:
             library=made.library if _LIBRARY.fullmatch(made.library) else "",
         )
         try:
-            committed = self._write(entry, made.body)
+            committed = self._write(entry, contents(made.body))
         except OSError as error:
             self._health.failed(error)
             return False

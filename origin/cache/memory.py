@@ -35,6 +35,10 @@ class MemoryTier:
         """What is spent of the budget."""
         return self._policy.size_bytes
 
+    def takes(self, size: int) -> bool:
+        """Whether a body of that size may be kept."""
+        return size + OVERHEAD_BYTES <= self._budget_bytes
+
     def get(self, key: str) -> CachedObject | None:
         """The body, which counts as a hit."""
         held = self._held.get(key)
@@ -49,7 +53,7 @@ class MemoryTier:
         if found.key in self._held:
             return self._held[found.key].found
         held = _Held(found)
-        if held.size <= self._budget_bytes:
+        if self.takes(len(found.body)):
             self._held[found.key] = held
             self._policy.admit(held)
             self._evict()

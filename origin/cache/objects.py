@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from origin.arena import LARGE_BYTES, Arena, contents
 from origin.cache.bucket import BucketTier
 from origin.cache.disk import KEY, DiskTier
 from origin.cache.memory import MemoryTier
@@ -44,6 +46,7 @@ class Cache:
         self._disk = DiskTier(directory, budget_bytes=budget_bytes, libraries=libraries or {})
         self._lock = threading.Lock()  # held for moments, so that an event loop may take it
         self._memory = MemoryTier(ram_bytes)
+        self._arena = Arena()
         self._bucket = bucket
         self._misses = self._uncached = self._scrubbed = 0
 
@@ -178,6 +181,9 @@ class Cache:
         return self._remember(made)
 
     def _remember(self, found: CachedObject) -> CachedObject:
+        size = len(found.body)
+        if size >= LARGE_BYTES and self._memory.takes(size):
+            found = replace(found, body=self._arena.keep(contents(found.body)))
         with self._lock:
             return self._memory.put(found)
 

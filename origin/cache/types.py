@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from origin.arena import Body
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedObject:
     """A complete body, as it was committed."""
 
     key: str
-    body: bytes
+    body: Body
     sha256: str
     """Hexadecimal; the ETag."""
     cost_seconds: float = 0.0

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from origin.arena import Body
 from origin.cache import LocatedObject
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
@@ -30,7 +31,7 @@ class PlaylistAnswer:
 class ProducedAnswer:
     """A body whose path says what is in it, for ever."""
 
-    body: bytes
+    body: Body
     etag: str
     """SHA-256 of the body, hexadecimal."""
     content_type: str

@@ -16,6 +16,7 @@ from manifests.languages import language_name
 from manifests.subtitles import SubtitleRendition, valid_group
 from manifests.urls import FONTS, SCRIPT, Route, build
 from manifests.webvtt import segment_starts
+from origin.arena import contents
 from origin.errors import NotFoundError
 from origin.media.types import ExtractFont, PackageSubtitles, SubtitleFacts, SubtitleTexts
 from origin.service.answers import ProducedAnswer
@@ -208,7 +209,7 @@ def part(answer: ProducedAnswer, route: Route) -> ProducedAnswer:
     """
     if route.kind != "segment":
         return answer
-    texts = msgspec.json.decode(answer.body, type=list[str])
+    texts = msgspec.json.decode(contents(answer.body), type=list[str])
     index = route.index or 0
     if index >= len(texts):
         raise NotFoundError(f"{route.title_path} has {len(texts)} segments, none is {index}")

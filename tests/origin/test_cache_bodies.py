@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from origin.bodies import shared
+from origin.arena import Arena, Extent
+from origin.bodies import sendable
 
 LARGE = bytes(range(256)) * 4096
 
@@ -23,18 +24,42 @@ class Writer:
         self.calls.append(chunk)
 
 
-def test_a_large_body_reaches_the_writer_uncopied():
-    body, writer = shared(LARGE), Writer()
-    asyncio.run(body.write(writer))
-    assert writer.calls[0] == "headers"
-    assert writer.calls[1] is LARGE
-    assert shared(b"small") == b"small"
+@pytest.fixture(params=["bytes", "extent"])
+def large(request):
+    body = LARGE if request.param == "bytes" else Arena().keep(LARGE)
+    assert isinstance(body, bytes if request.param == "bytes" else Extent)
+    return body
+
+
+def test_a_large_body_reaches_the_writer_in_pieces(large):
+    writer = Writer()
+    asyncio.run(sendable(large).write(writer))
+    headers, *pieces = writer.calls
+    assert headers == "headers"
+    assert b"".join(pieces) == LARGE
+    assert max(map(len, pieces)) <= 2**17
+
+
+def test_of_bytes_no_copy_is_made():
+    writer = Writer()
+    asyncio.run(sendable(LARGE).write(writer))
+    assert all(piece.obj is LARGE for piece in writer.calls[1:])
+    assert sendable(b"small") == b"small"
+
+
+@pytest.mark.parametrize("span", [(0, 5), (7, 2**18), (2**20 - 3, 2**20)])
+def test_a_part_of_it(large, span):
+    part, writer = sendable(large, *span), Writer()
+    if not isinstance(part, bytes):
+        asyncio.run(part.write(writer))
+        part = b"".join(writer.calls[1:])
+    assert part == LARGE[slice(*span)]
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[TestClient]:
+async def client(large) -> AsyncIterator[TestClient]:
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=shared(LARGE), headers={"Content-Type": "video/mp2t"})
+        return web.Response(body=sendable(large), headers={"Content-Type": "video/mp2t"})
 
     app = web.Application()
     app.router.add_get("/", answer)

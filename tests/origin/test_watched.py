@@ -4,16 +4,20 @@ import asyncio
 import random
 import socket
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from origin.arena import Arena
 from origin.connections import Connections
 from origin.telemetry import Metrics
 from origin.watched import ConnectionLimits
 from tests.origin.made_up import until
 
 BIG = bytes(range(256)) * (64 << 10)
+STORED = Arena().keep(BIG)
+BODIES = {"/fast/big": BIG, "/fast/stored": STORED}
 LIMITS = ConnectionLimits(keep_alive_seconds=50.0, read_seconds=20.0, read_rate=10_000)
 
 
@@ -27,13 +31,17 @@ class Fast:
         if not head.path.startswith("/fast/"):
             return None
         self.answered += 1
-        body = BIG if head.path == "/fast/big" else head.path.encode()
+        body = BODIES.get(head.path, head.path.encode())
         return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode(), body
 
 
 async def slow(request: web.Request) -> web.Response:
     await asyncio.sleep(random.Random(request.path).random() / 500)
     return web.Response(text=request.path)
+
+
+async def stored(_: web.Request) -> web.Response:
+    return web.Response(body=BIG)
 
 
 async def piecemeal(request: web.Request) -> web.StreamResponse:
@@ -56,6 +64,7 @@ async def served(tmp_path):
     app = web.Application()
     app.router.add_get("/slow/{number}", slow)
     app.router.add_get("/pieces/{number}", piecemeal)
+    app.router.add_get("/fast/stored", stored)
     app.router.add_get("/fast/{number}", slow)
     app.router.add_get("/file", file)
     connections, fast = Connections(LIMITS), Fast()
@@ -98,7 +107,7 @@ async def test_requests_are_answered_in_their_order_however_they_arrive(served, 
     """Whole, in pieces, several at once, and while others are being answered."""
     _, _, _, port = served
     rng = random.Random(seed)
-    kinds = ["/fast/{}", "/slow/{}", "/pieces/{}", "/file", "/nothing/{}"]
+    kinds = ["/fast/{}", "/fast/stored", "/slow/{}", "/pieces/{}", "/file", "/nothing/{}"]
     paths = [rng.choice(kinds).format(number) for number in range(12)]
     wire = [request(path) for path in paths]
     if seed % 3 == 1:
@@ -111,8 +120,8 @@ async def test_requests_are_answered_in_their_order_however_they_arrive(served, 
         asked = asyncio.create_task(say(writer, wire, rng))
         for path in paths:
             status, body = await reply(reader)
-            found = (404, body) if path.startswith("/nothing") else (200, path.encode())
-            assert (status, body) == found
+            wanted = BIG if path == "/fast/stored" else path.encode()
+            assert (status, body) == ((404, body) if "nothing" in path else (200, wanted))
         await asked
 
 
@@ -159,17 +168,19 @@ async def test_after_anything_but_a_plain_request_aiohttp_answers_all(served):
     assert fast.answered == 0
 
 
-async def test_a_client_that_does_not_read_is_shed(served):
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_client_that_does_not_read_is_shed(served, path):
     connections, _, _, port = served
     now = asyncio.get_running_loop().time()
     async with talking(port, buffer_bytes=4096) as (_, writer):
-        writer.write(request("/fast/big"))
+        writer.write(request(path))
         await until(lambda: any(c.unsent_bytes for c in connections._open))
         connections.sweep(now + 1)
         connections.sweep(now + 15)
         assert len(connections) == 1
         connections.sweep(now + 3000)
         assert connections.shed["read"] == 1
+        await until(lambda: not len(connections))
 
 
 async def test_a_connection_is_closed_when_no_request_comes(served):
@@ -186,10 +197,11 @@ async def test_a_connection_is_closed_when_no_request_comes(served):
     assert not any(connections.shed.values())
 
 
-async def test_who_still_reads_at_the_end_gets_everything(served):
+@pytest.mark.parametrize("path", BODIES)
+async def test_who_still_reads_at_the_end_gets_everything(served, path):
     connections, _, runner, port = served
     async with talking(port, buffer_bytes=4096) as (reader, writer):
-        writer.write(request("/fast/big"))
+        writer.write(request(path))
         await until(lambda: any(c.unsent_bytes for c in connections._open))
         connections.drain()
         await runner.cleanup()
@@ -197,6 +209,41 @@ async def test_who_still_reads_at_the_end_gets_everything(served):
         assert await reply(reader) == (200, BIG)
         await ended
     assert len(connections) == 0
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_who_hangs_up_is_forgotten(served, path):
+    connections, _, _, port = served
+    async with talking(port, buffer_bytes=4096) as (reader, writer):
+        writer.write(request(path))
+        await reader.readexactly(1000)
+    await until(lambda: not len(connections))
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_who_says_nothing_more_still_gets_everything(served, path):
+    connections, _, _, port = served
+    async with talking(port, buffer_bytes=4096) as (reader, writer):
+        writer.write(request(path))
+        writer.write_eof()
+        assert await reply(reader) == (200, BIG)
+    await until(lambda: not len(connections))
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def test_descriptors_are_closed(served):
+    _, _, _, port = served
+    async with talking(port) as (reader, writer):
+        writer.write(request("/fast/stored"))
+        await reply(reader)
+        before = descriptors()
+        for _ in range(20):
+            writer.write(request("/fast/stored"))
+            await reply(reader)
+        assert descriptors() <= before
 
 
 async def test_while_it_drains_aiohttp_answers_and_closes(served):

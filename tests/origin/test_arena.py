@@ -1,0 +1,80 @@
+"""Bodies in a file in memory."""
+
+import os
+import random
+import socket
+import threading
+
+import pytest
+
+from origin.arena import Arena, Extent, contents
+
+BODY = random.Random(1).randbytes(300_000)
+
+
+def held_bytes(arena: Arena) -> int:
+    return os.fstat(arena.descriptor).st_blocks * 512
+
+
+def test_what_is_kept_can_be_read():
+    extent = Arena().keep(BODY)
+    assert isinstance(extent, Extent)
+    assert len(extent) == len(BODY)
+    assert contents(extent) == extent.read() == BODY
+    assert extent.read(5, 9) == BODY[5:9]
+    assert extent.read(299_999) == BODY[-1:]
+
+
+def test_memory_is_given_back_when_nobody_refers_to_it():
+    arena = Arena()
+    extents = [arena.keep(BODY + bytes([number])) for number in range(8)]
+    assert held_bytes(arena) >= 8 * len(BODY)
+    last = extents[-1]
+    extents.clear()
+    assert len(BODY) < held_bytes(arena) < 2 * len(BODY)
+    assert last.read() == BODY + bytes([7])
+
+
+def test_an_extent_outlives_its_arena():
+    extent = Arena().keep(BODY)
+    assert extent.read() == BODY
+
+
+def test_the_kernel_sends_it():
+    extent = Arena().keep(BODY)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        sent = extent.send(ours.fileno(), 1000)
+        ours.close()
+        received = b"".join(iter(lambda: theirs.recv(2**20), b""))
+    assert 0 < sent == len(received)
+    assert received == BODY[1000 : 1000 + sent]
+
+
+def test_threads_share_it():
+    arena, bodies = Arena(), {}
+
+    def keep(number: int) -> None:
+        for turn in range(20):
+            body = bytes([number, turn]) * 70_000
+            bodies[number, turn] = body, arena.keep(body)
+
+    threads = [threading.Thread(target=keep, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(bodies) == 80
+    assert all(contents(extent) == body for body, extent in bodies.values())
+
+
+@pytest.mark.parametrize("trouble", [OSError(28, "no space"), AttributeError("memfd_create")])
+def test_where_there_is_no_room_the_body_stays_as_it_is(monkeypatch, trouble):
+    def fail(*_: object) -> int:
+        raise trouble
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    arena = Arena()
+    assert arena.keep(BODY) is BODY
+    assert held_bytes(arena) == 0
