@@ -5,15 +5,12 @@
 steady: an uncached title of 360p at 23.976 fps is fetched segment by segment, upscaled to 720p by
 anime4k-m, in multiples of real time. steady480: the same from 480p to 960p. cold: one uncached
 lanczos segment over HTTP against one FFmpeg process that does the same job on the same file, in
-pairs. cached: a segment of 1 MiB from the cache against nginx serving the same bytes, 32
-connections, by wrk.
+pairs.
 """
 
 import argparse
 import json
 import os
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,12 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from origin.demo import find_clip, prepare
 from tests.http_client import get, title, titles
-from tests.nginx import static_server
 from tests.tools import ffmpeg, run_origin
 
 PAIRS = 9
-CONNECTIONS = 32
-SECONDS = 8
 
 
 @contextmanager
@@ -112,47 +106,13 @@ def _ffmpeg_seconds(source: Path, target: Path) -> float:
     return time.monotonic() - started
 
 
-def cached(library: Path, folder: Path) -> dict[str, Any]:
-    """Requests per second of a cached segment, padded to a MiB by its length, against nginx."""
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        return {"skipped": "wrk is missing: apt-get install wrk"}
-    with _serving(library, folder, "2x:lanczos") as base:
-        track = title(f"{base}/demo/bunny-ts/master.m3u8").produced_track()
-        bodies = {url: get(url).body for url in track.segments[:8]}
-        url = min(bodies, key=lambda one: abs(len(bodies[one]) - 2**20))
-        static = folder / "static"
-        static.mkdir()
-        (static / "segment.ts").write_bytes(bodies[url])
-        with static_server(folder, static) as nginx:
-            rates = {"ours": [], "nginx": []}
-            for _ in range(3):
-                rates["ours"].append(_requests_per_second(wrk, url))
-                rates["nginx"].append(_requests_per_second(wrk, f"{nginx}/segment.ts"))
-    ours, theirs = (statistics.median(rates[name]) for name in ("ours", "nginx"))
-    return {
-        "bytes": len(bodies[url]),
-        "ours_per_second": ours,
-        "nginx_per_second": theirs,
-        "ratio": ours / theirs,
-    }
-
-
-def _requests_per_second(wrk: str, url: str) -> float:
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    assert found is not None, text
-    return float(found[1])
-
-
 def main() -> None:
     """Prints one figure per line, or all as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", default="steady,steady480,cold,cached")
+    parser.add_argument("--only", default="steady,steady480,cold")
     options = parser.parse_args()
-    benchmarks = {"steady": steady, "steady480": steady480, "cold": cold, "cached": cached}
+    benchmarks = {"steady": steady, "steady480": steady480, "cold": cold}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library = folder / "library"
