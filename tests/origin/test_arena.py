@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from origin.arena import Arena, Extent, contents
+from origin.cache import Cache
 
 BODY = random.Random(1).randbytes(300_000)
 
@@ -78,3 +79,21 @@ def test_where_there_is_no_room_the_body_stays_as_it_is(monkeypatch, trouble):
     arena = Arena()
     assert arena.keep(BODY) is BODY
     assert held_bytes(arena) == 0
+
+
+def test_a_cache_takes_no_more_memory_than_its_budget(tmp_path):
+    cache = Cache(tmp_path, budget_bytes=10**8, ram_bytes=2 * 2**20)
+    try:
+        for number in range(20):
+            cache.put(f"k{number}", BODY + bytes([number]), cost_seconds=number)
+        found = [cache.peek(f"k{number}") for number in range(20)]
+        held = [item for item in found if item is not None]
+        assert 4 <= len(held) <= 6
+        assert all(isinstance(item.body, Extent) for item in held)
+        assert held_bytes(cache._arena) <= 2 * 2**20
+        for number in range(20):
+            again = cache.get(f"k{number}")
+            assert again is not None
+            assert contents(again.body) == BODY + bytes([number])
+    finally:
+        cache.close()

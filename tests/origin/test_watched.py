@@ -1,12 +1,14 @@
 """The shortcut beside aiohttp: whichever answers, a connection is one conversation, in order."""
 
 import asyncio
+import inspect
 import random
 import socket
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from origin.arena import Arena
@@ -53,8 +55,8 @@ async def piecemeal(request: web.Request) -> web.StreamResponse:
     return response
 
 
-@pytest.fixture
-async def served(tmp_path):
+@asynccontextmanager
+async def serving(tmp_path):
     """Connections, what takes the shortcut, the runner, and the port."""
     (tmp_path / "file").write_text("/file")
 
@@ -74,6 +76,23 @@ async def served(tmp_path):
     await connections.listen(runner, "127.0.0.1", 0, fast)
     yield connections, fast, runner, runner.addresses[0][1]
     await runner.cleanup()
+
+
+def on_uvloop(test):
+    """The loop of the origin; pytest's own would be asyncio's."""
+
+    def run(tmp_path, **parameters):
+        async def scenario():
+            async with serving(tmp_path) as served:
+                await test(served, **parameters)
+
+        uvloop.run(scenario())
+
+    others = list(inspect.signature(test).parameters.values())[1:]
+    folder = inspect.Parameter("tmp_path", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = inspect.Signature([folder, *others])
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
 
 
 @asynccontextmanager
@@ -103,6 +122,7 @@ async def reply(reader) -> tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("seed", range(60))
+@on_uvloop
 async def test_requests_are_answered_in_their_order_however_they_arrive(served, seed):
     """Whole, in pieces, several at once, and while others are being answered."""
     _, _, _, port = served
@@ -127,6 +147,7 @@ async def test_requests_are_answered_in_their_order_however_they_arrive(served, 
 
 @pytest.mark.parametrize("first", ["/slow/1", "/pieces/1", "/file"])
 @pytest.mark.parametrize("turns", range(40))
+@on_uvloop
 async def test_a_request_that_comes_at_any_moment_of_another_waits_for_it(served, first, turns):
     connections, _, _, port = served
     async with talking(port) as (reader, _):
@@ -146,6 +167,7 @@ async def say(writer, wire, rng) -> None:
         await asyncio.sleep(rng.choice([0, 0, 0.001, 0.003]))
 
 
+@on_uvloop
 async def test_the_shortcut_is_taken_again_after_aiohttp_has_answered(served):
     _, fast, _, port = served
     async with talking(port) as (reader, writer):
@@ -155,6 +177,7 @@ async def test_the_shortcut_is_taken_again_after_aiohttp_has_answered(served):
     assert fast.answered == 4
 
 
+@on_uvloop
 async def test_after_anything_but_a_plain_request_aiohttp_answers_all(served):
     """Only it knows where a request begins then: the bytes of a body are never taken for one."""
     _, fast, _, port = served
@@ -169,6 +192,7 @@ async def test_after_anything_but_a_plain_request_aiohttp_answers_all(served):
 
 
 @pytest.mark.parametrize("path", BODIES)
+@on_uvloop
 async def test_a_client_that_does_not_read_is_shed(served, path):
     connections, _, _, port = served
     now = asyncio.get_running_loop().time()
@@ -183,6 +207,7 @@ async def test_a_client_that_does_not_read_is_shed(served, path):
         await until(lambda: not len(connections))
 
 
+@on_uvloop
 async def test_a_connection_is_closed_when_no_request_comes(served):
     connections, _, _, port = served
     async with talking(port) as (reader, writer):
@@ -198,6 +223,7 @@ async def test_a_connection_is_closed_when_no_request_comes(served):
 
 
 @pytest.mark.parametrize("path", BODIES)
+@on_uvloop
 async def test_who_still_reads_at_the_end_gets_everything(served, path):
     connections, _, runner, port = served
     async with talking(port, buffer_bytes=4096) as (reader, writer):
@@ -212,6 +238,7 @@ async def test_who_still_reads_at_the_end_gets_everything(served, path):
 
 
 @pytest.mark.parametrize("path", BODIES)
+@on_uvloop
 async def test_who_hangs_up_is_forgotten(served, path):
     connections, _, _, port = served
     async with talking(port, buffer_bytes=4096) as (reader, writer):
@@ -221,6 +248,7 @@ async def test_who_hangs_up_is_forgotten(served, path):
 
 
 @pytest.mark.parametrize("path", BODIES)
+@on_uvloop
 async def test_who_says_nothing_more_still_gets_everything(served, path):
     connections, _, _, port = served
     async with talking(port, buffer_bytes=4096) as (reader, writer):
@@ -234,6 +262,7 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+@on_uvloop
 async def test_descriptors_are_closed(served):
     _, _, _, port = served
     async with talking(port) as (reader, writer):
@@ -246,6 +275,7 @@ async def test_descriptors_are_closed(served):
         assert descriptors() <= before
 
 
+@on_uvloop
 async def test_while_it_drains_aiohttp_answers_and_closes(served):
     connections, fast, _, port = served
     async with talking(port) as (reader, writer):
