@@ -35,8 +35,9 @@ class Connections:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
-        descriptors = _descriptors(limits.connections + _SPARE_DESCRIPTORS)
-        self._most = max(1, min(limits.connections, descriptors - _SPARE_DESCRIPTORS))
+        descriptors = _descriptors(2 * limits.connections + _SPARE_DESCRIPTORS)
+        self._descriptors = max(1, descriptors - _SPARE_DESCRIPTORS)
+        self._lent = 0
         self._open: dict[Watched, None] = {}
         self._none_open = asyncio.Event()
         self._none_open.set()
@@ -121,7 +122,8 @@ class Connections:
         if self._by_address[connection.address] >= limits.connections_per_address:
             has_room = self._make_room(connection.address)
         else:
-            has_room = len(self._open) < self._most or self._make_room(None)
+            is_full = len(self._open) >= limits.connections or not self._has_descriptor()
+            has_room = not is_full or self._make_room(None)
         if not has_room:
             self._shed["crowd"] += 1
             return False
@@ -146,6 +148,16 @@ class Connections:
             if not self._open:
                 self._none_open.set()
 
+    def lend(self) -> bool:
+        """Whether a connection may have another descriptor for a while."""
+        is_there = self._has_descriptor()
+        self._lent += is_there
+        return is_there
+
+    def take_back(self) -> None:
+        """A connection has closed what was lent."""
+        self._lent -= 1
+
     def sweep(self, now: float) -> None:
         """Look at all of them. `now` is the loop's time."""
         for connection in list(self._open):
@@ -161,6 +173,9 @@ class Connections:
         while True:
             await asyncio.sleep(interval)
             self.sweep(loop.time())
+
+    def _has_descriptor(self) -> bool:
+        return len(self._open) + self._lent < self._descriptors
 
     def _make_room(self, address: str | None) -> bool:
         """Cut the connection that waits for a request since longest: it comes first in `_open`."""

@@ -25,6 +25,9 @@ class Sending:
             head: What goes before the body.
             body: Held until the kernel has it.
             done: Called once, in another turn of the loop, with whether all was sent.
+
+        Raises:
+            OSError: There are no descriptors left.
         """
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(sock.family, sock.type, fileno=os.dup(sock.fileno()))
@@ -41,7 +44,7 @@ class Sending:
         return len(self._head) + len(self._body) - self._at
 
     def stop(self) -> None:
-        """Send no more; `done` is not called any more either."""
+        """Send no more. If all was sent just now, `done` is still called."""
         if self._is_writing:
             self._loop.remove_writer(self._socket.fileno())
             self._is_writing = False

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from origin.arena import Body, Extent
+from origin.arena import Body, Extent, contents
 from origin.heads import Head, read_head
 from origin.sending import Sending
 
@@ -55,6 +55,12 @@ class Crowd(Protocol):
 
     def leave(self, connection: "Watched") -> None:
         """A connection that was admitted has ended."""
+
+    def lend(self) -> bool:
+        """Whether a connection may have another descriptor for a while."""
+
+    def take_back(self) -> None:
+        """It has closed it."""
 
 
 class Watched(asyncio.Protocol):
@@ -140,14 +146,15 @@ class Watched(asyncio.Protocol):
 
     def _send(self, transport: asyncio.Transport, head: bytes, body: Body) -> None:
         self._sent += len(head) + len(body)
-        if isinstance(body, Extent):
+        if isinstance(body, Extent) and self._owner.lend():
             sock = transport.get_extra_info("socket")
             self._sending = Sending(sock, head, body, self._has_sent)
         else:
-            transport.writelines((head, body))
+            transport.writelines((head, contents(body)))
 
     def _has_sent(self, is_all: bool) -> None:
-        self._sending = None
+        if self._sending is not None:
+            self._end_sending()
         if self._transport is None:
             self._owner.leave(self)
         elif not is_all:
@@ -156,6 +163,10 @@ class Watched(asyncio.Protocol):
             held, self._held = self._held, b""
             self._transport.resume_reading()
             self.data_received(held)
+
+    def _end_sending(self) -> None:
+        self._sending = None
+        self._owner.take_back()
 
     def _hold(self, data: bytes) -> None:
         """What comes too early is for later."""
@@ -214,7 +225,7 @@ class Watched(asyncio.Protocol):
         """End it at once."""
         if self._sending is not None:
             self._sending.stop()
-            self._sending = None
+            self._end_sending()
         if self._transport is not None:
             self._transport.abort()
 

@@ -258,6 +258,24 @@ async def test_who_says_nothing_more_still_gets_everything(served, path):
     await until(lambda: not len(connections))
 
 
+@on_uvloop
+async def test_where_descriptors_are_scarce_bodies_are_copied(served):
+    connections, _, _, port = served
+    connections._descriptors = 1
+    async with talking(port) as (reader, writer):
+        before = descriptors()
+        writer.write(request("/fast/stored"))
+        await until(lambda: any(c.unsent_bytes for c in connections._open))
+        assert descriptors() == before
+        assert await reply(reader) == (200, BIG)
+    connections._descriptors = 9
+    async with talking(port) as (reader, writer):
+        writer.write(request("/fast/stored"))
+        await until(lambda: connections._lent == 1)
+        assert await reply(reader) == (200, BIG)
+        await until(lambda: connections._lent == 0)
+
+
 def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
