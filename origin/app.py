@@ -233,9 +233,9 @@ async def serve(
             connections.drain()
             await asyncio.sleep(config.drain_notice_seconds)
         finally:
-            left = loop.time() + config.drain_seconds
+            deadline = loop.time() + config.drain_seconds
             await runner.cleanup()
-            await connections.ended(left - loop.time())
+            await connections.ended(deadline - loop.time())
 
 
 def _warn_of_openness(config: Config) -> None:

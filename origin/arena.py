@@ -8,9 +8,12 @@ import contextlib
 import mmap
 import os
 import threading
+from collections import deque
+from pathlib import Path
 
 LARGE_BYTES = 128 << 10
 """From here on a body is worth it."""
+_LARGE = ("always", "within_size", "force")
 
 
 class Extent:
@@ -60,26 +63,41 @@ class Arena:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._end = 0
+        self._is_of_use = hasattr(os, "memfd_create") and not has_large_pages()
+        self._unused: deque[tuple[int, int]] = deque()
         self.descriptor = -1
 
     def keep(self, body: bytes) -> bytes | Extent:
         """The body as an extent; as it is where the system has no such files, or no room."""
+        if not body or not self._is_of_use:
+            return body
         try:
             extent = Extent(self, self._reserve(len(body)), len(body))
             extent.fill(body)
-        except (AttributeError, OSError):
+        except OSError:
             return body
         return extent
 
     def free(self, offset: int, size: int) -> None:
-        """Give memory back."""
+        """Give memory back; what cannot be given back now, is with the next."""
+        self._unused.append((offset, size))
+        with contextlib.suppress(IndexError):  # another thread was faster
+            while self._unused:
+                place = self._unused.pop()
+                if not self._punch(*place):
+                    self._unused.append(place)
+                    return
+
+    def _punch(self, offset: int, size: int) -> bool:
+        """Whether the memory was given back. No lock is taken: garbage is collected anywhere."""
         if self.descriptor < 0:
-            return
-        with (
-            contextlib.suppress(OSError, ValueError),
-            mmap.mmap(self.descriptor, size, offset=offset) as pages,
-        ):
-            pages.madvise(mmap.MADV_REMOVE)
+            return True
+        try:
+            with mmap.mmap(self.descriptor, size, offset=offset) as pages:
+                pages.madvise(mmap.MADV_REMOVE)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def _reserve(self, size: int) -> int:
         with self._lock:
@@ -87,12 +105,25 @@ class Arena:
                 self.descriptor = os.memfd_create("bodies")
             offset = self._end
             self._end += -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+            os.ftruncate(self.descriptor, self._end)
             return offset
 
     def __del__(self) -> None:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def has_large_pages(settings: Path = Path("/sys/kernel/mm/transparent_hugepage")) -> bool:
+    """Whether files in memory may have pages that several bodies share.
+
+    Linux clears such a page in part where a hole is punched, also if the network still holds it.
+    """
+    for path in settings.glob("**/shmem_enabled"):
+        with contextlib.suppress(OSError):
+            if any(f"[{chosen}]" in path.read_text() for chosen in _LARGE):
+                return True
+    return False
 
 
 Body = bytes | Extent

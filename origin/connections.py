@@ -37,7 +37,7 @@ class Connections:
         self._limits = limits
         descriptors = _descriptors(2 * limits.connections + _SPARE_DESCRIPTORS)
         self._descriptors = max(1, descriptors - _SPARE_DESCRIPTORS)
-        self._lent = 0
+        self.lent = 0
         self._open: dict[Watched, None] = {}
         self._none_open = asyncio.Event()
         self._none_open.set()
@@ -148,15 +148,10 @@ class Connections:
             if not self._open:
                 self._none_open.set()
 
-    def lend(self) -> bool:
-        """Whether a connection may have another descriptor for a while."""
-        is_there = self._has_descriptor()
-        self._lent += is_there
-        return is_there
-
-    def take_back(self) -> None:
-        """A connection has closed what was lent."""
-        self._lent -= 1
+    @property
+    def can_lend(self) -> bool:
+        """Whether a connection may have another descriptor for a while: half of the free ones."""
+        return 2 * self.lent < self._descriptors - len(self._open)
 
     def sweep(self, now: float) -> None:
         """Look at all of them. `now` is the loop's time."""
@@ -175,7 +170,7 @@ class Connections:
             self.sweep(loop.time())
 
     def _has_descriptor(self) -> bool:
-        return len(self._open) + self._lent < self._descriptors
+        return len(self._open) + self.lent < self._descriptors
 
     def _make_room(self, address: str | None) -> bool:
         """Cut the connection that waits for a request since longest: it comes first in `_open`."""

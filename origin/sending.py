@@ -44,7 +44,7 @@ class Sending:
         return len(self._head) + len(self._body) - self._at
 
     def stop(self) -> None:
-        """Send no more. If all was sent just now, `done` is still called."""
+        """Send no more. If it has ended just now, `done` is still called."""
         if self._is_writing:
             self._loop.remove_writer(self._socket.fileno())
             self._is_writing = False

@@ -73,12 +73,15 @@ class Shortcut:
         path = self._plain_path(head)
         if path is None:
             return None
-        request_id.set(accept_request_id(head.headers.get("x-request-id")))
-        found = self._find(path, Viewer(address=address, cmcd=_said(head)))
-        if found is None:
-            return None
-        self._note(head, found, time.monotonic() - started)
-        return _head(found), found.body
+        outside = request_id.set(accept_request_id(head.headers.get("x-request-id")))
+        try:
+            found = self._find(path, Viewer(address=address, cmcd=_said(head)))
+            if found is None:
+                return None
+            self._note(head, found, time.monotonic() - started)
+            return _head(found), found.body
+        finally:
+            request_id.reset(outside)
 
     def _find(self, path: str, viewer: Viewer) -> ProducedAnswer | None:
         try:

@@ -1,6 +1,7 @@
 """One connection, between its transport and aiohttp's protocol: time, bytes, and a shortcut."""
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -46,6 +47,8 @@ class Crowd(Protocol):
 
     is_draining: bool
     """No connection is to be kept alive."""
+    lent: int
+    """Descriptors that connections have beside their own."""
 
     def admit(self, connection: "Watched") -> bool:
         """Whether a new connection may stay."""
@@ -56,11 +59,9 @@ class Crowd(Protocol):
     def leave(self, connection: "Watched") -> None:
         """A connection that was admitted has ended."""
 
-    def lend(self) -> bool:
+    @property
+    def can_lend(self) -> bool:
         """Whether a connection may have another descriptor for a while."""
-
-    def take_back(self) -> None:
-        """It has closed it."""
 
 
 class Watched(asyncio.Protocol):
@@ -146,11 +147,13 @@ class Watched(asyncio.Protocol):
 
     def _send(self, transport: asyncio.Transport, head: bytes, body: Body) -> None:
         self._sent += len(head) + len(body)
-        if isinstance(body, Extent) and self._owner.lend():
-            sock = transport.get_extra_info("socket")
-            self._sending = Sending(sock, head, body, self._has_sent)
-        else:
-            transport.writelines((head, contents(body)))
+        if isinstance(body, Extent):
+            with contextlib.suppress(OSError):
+                sock = transport.get_extra_info("socket")
+                self._sending = Sending(sock, head, body, self._has_sent)
+                self._owner.lent += 1
+                return
+        transport.writelines((head, contents(body)))
 
     def _has_sent(self, is_all: bool) -> None:
         if self._sending is not None:
@@ -166,7 +169,7 @@ class Watched(asyncio.Protocol):
 
     def _end_sending(self) -> None:
         self._sending = None
-        self._owner.take_back()
+        self._owner.lent -= 1
 
     def _hold(self, data: bytes) -> None:
         """What comes too early is for later."""
@@ -175,8 +178,9 @@ class Watched(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _is_free(self) -> bool:
-        """Whether nothing is under way: neither in aiohttp nor on the way to the client."""
-        return not self._owner.is_draining and not self._awaited and self.is_waiting
+        """Whether nothing is under way, neither in aiohttp nor on the way to the client."""
+        owner = self._owner
+        return not owner.is_draining and not self._awaited and self.is_waiting and owner.can_lend
 
     def eof_received(self) -> bool | None:
         """As asyncio calls it."""

@@ -61,8 +61,8 @@ def caching_proxy(folder: Path, upstream: str, *, workers: int = 1) -> Iterator[
 
 REMEMBERING = """\
   proxy_cache_path {folder}/references keys_zone=references:1m inactive=1m;
-  map "$http_if_match$http_if_none_match$http_if_range:$where" $body {{
-    "~^:/upscale-cache/(.+)" $1;
+  map "$where:$http_if_match$http_if_none_match$http_if_range" $body {{
+    "~^/upscale-cache/([0-9A-Za-z._/-]+):$" $1;
     default none;
   }}
   upstream origin {{ server {address}; keepalive 32; }}

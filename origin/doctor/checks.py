@@ -150,7 +150,7 @@ def _libraries(config: Config) -> Iterator[Finding]:
 
 def _limits(config: Config) -> Iterator[Finding]:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(_MIN_FILES, config.max_connections + 512)
+    wanted = max(_MIN_FILES, 2 * config.max_connections + 512)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         advice = f"raise it to {wanted} (ulimit -n, LimitNOFILE=) or lower max_connections"
         yield _found("open files", State.NOTE, f"{soft} are allowed; {advice}")

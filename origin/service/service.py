@@ -207,6 +207,8 @@ class Service:
 
     async def _produced(self, route: Route, asking: Asking) -> Answer:
         klass = asking.klass
+        if asking.by_reference and (route.kind != "segment" or subtitles.is_ours(route)):
+            raise NotFoundError("nothing but segments is referred to")
         title = await self._catalogue.title(route.title_path)
         if route.kind == "multivariant":
             return PlaylistAnswer(text=playlists.multivariant(self._warmth.listed(title)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.http_client import get, get_many
+from tests.http_client import get, get_many, titles
 from tests.media.synth import Clip, write_hls
 from tests.nginx import sending_proxy
 from tests.tools import run_origin
@@ -179,3 +179,24 @@ def test_what_a_secret_guards_is_never_remembered(serving):
             "application/problem+json",
         )
         assert not [path for path in served.references.rglob("*") if path.is_file()]
+
+
+def test_no_header_of_a_client_chooses_the_file(serving):
+    with serving() as served:
+        assert get(served.front + served.path).status == 200
+        (served.bodies.parent / "secret:").write_bytes(b"secret")
+        for name in ("If-Range", "If-Match", "If-None-Match"):
+            for value in (":/upscale-cache/../secret", "/upscale-cache/../secret:"):
+                path = served.path.replace("/0.ts", "/99.ts")
+                reply = get(served.front + path, **{name: value})
+                assert (reply.status, b"secret" in reply.body) == (404, False)
+
+
+def test_who_asks_where_has_nothing_made(serving):
+    with serving() as served:
+        row = titles(served.base)["lib/t/index.m3u8"]
+        asked = {"X-Sendfile-Type": "X-Accel-Redirect"}
+        for path in (served.path, row["poster"], "/lib/t/index.m3u8"):
+            reply = get(served.base + path, **asked)
+            assert (reply.status, reply.headers["X-Accel-Expires"]) == (204, "0")
+        assert not [path for path in served.bodies.rglob("*") if path.is_file()]

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from origin.arena import Arena, Extent, contents
+from origin.arena import Arena, Extent, contents, has_large_pages
 from origin.cache import Cache
 
 BODY = random.Random(1).randbytes(300_000)
@@ -70,15 +70,65 @@ def test_threads_share_it():
     assert all(contents(extent) == body for body, extent in bodies.values())
 
 
-@pytest.mark.parametrize("trouble", [OSError(28, "no space"), AttributeError("memfd_create")])
-def test_where_there_is_no_room_the_body_stays_as_it_is(monkeypatch, trouble):
-    def fail(*_: object) -> int:
-        raise trouble
+def test_where_there_is_no_room_the_body_stays_as_it_is(monkeypatch):
+    arena, write = Arena(), os.pwrite
 
-    monkeypatch.setattr(os, "pwrite", fail)
-    arena = Arena()
+    def fill_half(descriptor: int, data: memoryview, offset: int) -> int:
+        if offset:
+            raise OSError(28, "no space")
+        return write(descriptor, data[:200_000], offset)
+
+    monkeypatch.setattr(os, "pwrite", fill_half)
     assert arena.keep(BODY) is BODY
     assert held_bytes(arena) == 0
+
+
+def test_where_there_are_no_such_files_the_body_stays_as_it_is(monkeypatch):
+    monkeypatch.delattr(os, "memfd_create")
+    assert Arena().keep(BODY) is BODY
+
+
+def test_nothing_takes_no_place():
+    arena = Arena()
+    kept = arena.keep(BODY)
+    assert arena.keep(b"") == b""
+    assert contents(kept) == BODY
+
+
+def test_what_could_not_be_given_back_is_with_the_next(monkeypatch):
+    arena = Arena()
+    first, second, kept = (arena.keep(BODY) for _ in range(3))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(24, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("origin.arena.mmap.mmap", fail)
+        del first
+    assert held_bytes(arena) > 3 * 290_000
+    del second
+    assert len(BODY) < held_bytes(arena) < 2 * len(BODY)
+    assert contents(kept) == BODY
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        ("always within_size advise [never] deny force", False),
+        ("always within_size [advise] never deny force", False),
+        ("[always] within_size advise never deny force", True),
+        ("always [within_size] advise never deny force", True),
+    ],
+)
+def test_pages_that_several_bodies_share_are_noticed(tmp_path, chosen, found):
+    (tmp_path / "hugepages-64kB").mkdir()
+    (tmp_path / "shmem_enabled").write_text("always within_size advise [never] deny force\n")
+    (tmp_path / "hugepages-64kB" / "shmem_enabled").write_text(f"{chosen}\n")
+    assert has_large_pages(tmp_path) is found
+
+
+def test_without_such_settings_there_are_none(tmp_path):
+    assert not has_large_pages(tmp_path)
 
 
 def test_a_cache_takes_no_more_memory_than_its_budget(tmp_path):

@@ -9,7 +9,7 @@ from origin.heads import read_head
 from origin.limits import RequestLimits
 from origin.service.answers import CacheResult, ProducedAnswer
 from origin.shortcut import Shortcut
-from origin.telemetry import Metrics
+from origin.telemetry import Metrics, request_id
 
 PATH = "/lib/show/index.m3u8/up-720p-x/0123456789abcdef/7.ts"
 BODY = b"body of a segment"
@@ -21,9 +21,11 @@ class Memory:
 
     def __init__(self) -> None:
         self.viewers = []
+        self.request_ids = []
 
     def at_hand(self, raw_path, viewer):
         self.viewers.append(viewer)
+        self.request_ids.append(request_id.get())
         if "broken" in raw_path:
             raise ProductionError("broken")
         if raw_path != PATH.removeprefix("/"):
@@ -77,6 +79,14 @@ def test_a_body_in_memory_is_answered_and_counted(shortcut, memory, metrics):
     assert metrics.value("upscale_origin_requests_total", route="hit", status="200") == 1
     assert metrics.value("upscale_origin_bytes_total", route="hit") == len(BODY)
     assert memory.viewers[0].address == "192.0.2.1"
+
+
+def test_the_request_id_is_that_of_the_request_only(shortcut, memory):
+    before = request_id.get()
+    ask(shortcut, X_Request_ID="caller-7")
+    ask(shortcut, "/lib/other", X_Request_ID="caller-8")
+    assert memory.request_ids == ["caller-7", "caller-8"]
+    assert request_id.get() == before
 
 
 def test_each_answer_has_a_request_id_of_its_own(shortcut):

@@ -259,21 +259,38 @@ async def test_who_says_nothing_more_still_gets_everything(served, path):
 
 
 @on_uvloop
-async def test_where_descriptors_are_scarce_bodies_are_copied(served):
-    connections, _, _, port = served
+async def test_where_descriptors_are_scarce_aiohttp_answers(served):
+    connections, fast, _, port = served
     connections._descriptors = 1
     async with talking(port) as (reader, writer):
         before = descriptors()
         writer.write(request("/fast/stored"))
         await until(lambda: any(c.unsent_bytes for c in connections._open))
-        assert descriptors() == before
+        assert (descriptors(), fast.answered) == (before, 0)
         assert await reply(reader) == (200, BIG)
     connections._descriptors = 9
     async with talking(port) as (reader, writer):
         writer.write(request("/fast/stored"))
-        await until(lambda: connections._lent == 1)
+        await until(lambda: connections.lent == 1)
         assert await reply(reader) == (200, BIG)
-        await until(lambda: connections._lent == 0)
+        await until(lambda: connections.lent == 0)
+
+
+def test_where_a_descriptor_cannot_be_had_the_body_is_copied(tmp_path, monkeypatch):
+    @on_uvloop
+    async def ask(served):
+        connections, fast, _, port = served
+        async with talking(port) as (reader, writer):
+            for _ in range(2):
+                writer.write(request("/fast/stored"))
+                assert await reply(reader) == (200, BIG)
+        assert (fast.answered, connections.lent) == (2, 0)
+
+    def fail(_: int) -> int:
+        raise OSError(24, "too many open files")
+
+    monkeypatch.setattr("origin.sending.os.dup", fail)
+    ask(tmp_path)
 
 
 def descriptors() -> int:
