@@ -13,6 +13,7 @@ from pathlib import Path
 import sr
 from manifests.errors import ManifestError
 from manifests.ladder import RenditionSpec
+from origin.arena import has_large_pages
 from origin.config import Config
 from origin.media import inventory
 from origin.reload import access_of
@@ -160,6 +161,9 @@ def _limits(config: Config) -> Iterator[Finding]:
     state = State.NOTE if config.ram_cache_size > memory // 2 else State.OK
     text = f"{memory / 1e9:.1f} GB, {config.ram_cache_size / 1e9:.2g} GB of it for the cache"
     yield _found("memory", state, text)
+    if has_large_pages():
+        text = "files in memory have large ones (shmem_enabled): bodies are copied to be sent"
+        yield _found("pages", State.NOTE, text)
 
 
 def _access(config: Config) -> Finding:

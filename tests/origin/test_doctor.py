@@ -108,3 +108,9 @@ def test_bench_measures_each_model_at_each_size(capsys) -> None:
 def test_bench_refuses_what_it_cannot_measure_in_a_line(options: list[str], capsys) -> None:
     assert main(["bench", *options]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("are_large", [True, False])
+def test_large_pages_are_worth_a_note(config: Config, monkeypatch, are_large: bool) -> None:
+    monkeypatch.setattr(checks, "has_large_pages", lambda: are_large)
+    assert states(config).get("pages") == (State.NOTE if are_large else None)
