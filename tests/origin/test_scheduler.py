@@ -185,7 +185,7 @@ def test_jobs_that_players_wait_for_are_listed_in_order() -> None:
 
 def test_what_is_outdated_does_not_pile_up_while_players_always_wait() -> None:
     def urgencies() -> int:
-        return sum(isinstance(one, Urgency) for one in gc.get_objects())
+        return sum(type(one) is Urgency for one in gc.get_objects())
 
     before = urgencies()
     scheduler = Scheduler()
