@@ -45,13 +45,30 @@ class Guard:
         if name in ADMIN_ROUTES or self._is_admin_listener(request):
             self._check_admin(request, name)
             return
-        if not self.access.is_from_cdn(request.headers.get(self.access.cdn_header)):
-            raise ForbiddenError(f"{self.access.cdn_header} is missing or wrong; ask the CDN")
+        secret = request.headers.get(self.access.cdn_header)
         if name == "media":
-            path = request.rel_url.raw_path
-            request[_ADMITTED] = self.access.admit(path, time.time())
-        elif name == "titles" and self.access.demands_token:
+            request[_ADMITTED] = self.admit(request.rel_url.raw_path, secret)
+            return
+        self._check_cdn(secret)
+        if name == "titles" and self.access.demands_token:
             self._check_key(request)
+
+    def admit(self, raw_path: str, secret: str | None) -> str:
+        """The path of a request for media, its token taken off.
+
+        Args:
+            raw_path: Percent-encoded, without query.
+            secret: What came in the CDN's header, if anything did.
+
+        Raises:
+            ForbiddenError: It may not be asked for so.
+        """
+        self._check_cdn(secret)
+        return self.access.admit(raw_path, time.time())
+
+    def _check_cdn(self, secret: str | None) -> None:
+        if not self.access.is_from_cdn(secret):
+            raise ForbiddenError(f"{self.access.cdn_header} is missing or wrong; ask the CDN")
 
     def _check_admin(self, request: web.Request, name: str | None) -> None:
         here = self._is_admin_listener(request)

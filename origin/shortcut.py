@@ -101,11 +101,9 @@ class Shortcut:
             or ("priority" in headers and is_background(headers["priority"]))
         ):
             return None
-        access = self._guard.access
-        if not access.is_from_cdn(headers.get(access.cdn_header.lower())):
-            return None
+        secret = headers.get(self._guard.access.cdn_header.lower())
         try:
-            return access.admit(head.path, time.time())
+            return self._guard.admit(head.path, secret)
         except ForbiddenError:
             return None
 
