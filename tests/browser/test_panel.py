@@ -44,7 +44,7 @@ def test_a_segment_is_seen_while_it_is_made(report):
     assert (row["cache"], row["size"]) == ("…", "")
     assert row["words"] == "waiting for the first byte"
     assert row["parts"] == [["waiting", 1]]
-    assert row["left"] + row["width"] == pytest.approx(100, abs=0.5), "the bar ends now"
+    assert row["left"] + row["width"] == pytest.approx(100, abs=0.001), "the bar ends now"
 
 
 def test_what_was_made_shows_its_stages_and_comes_from_the_cache_the_next_time(report):

@@ -30,9 +30,10 @@ export class Waterfall {
     this.element = make("table", { class: "waterfall", role: "table", "data-part": "panel-segments" }, caption, head, this.body);
   }
 
-  show(requests: readonly Request[]): void {
+  /** Draws the requests as they are at one moment, `now` of `performance.now()`. */
+  show(requests: readonly Request[], now: number = performance.now()): void {
     const visible = requests.slice(-ROWS);
-    const window = this.scale === "time" ? overTime(visible) : fromRequest(visible);
+    const window = this.scale === "time" ? overTime(visible, now) : fromRequest(visible, now);
     this.from.textContent = this.scale === "time" ? `−${milliseconds(window.length)}` : "0";
     this.to.textContent = this.scale === "time" ? window.end : milliseconds(window.length);
     for (const [request, row] of this.rows) {
@@ -40,7 +41,7 @@ export class Waterfall {
       row.element.remove();
       this.rows.delete(request);
     }
-    for (const request of visible) this.row(request).update(window.startOf(request), window.length);
+    for (const request of visible) this.row(request).update(window.startOf(request), window.length, now);
   }
 
   private row(request: Request): Row {
@@ -61,20 +62,20 @@ interface Window {
 }
 
 /** The latest moments in which anything happened. */
-function overTime(requests: readonly Request[]): Window {
+function overTime(requests: readonly Request[], now: number): Window {
   const isLive = requests.some(({ state }) => state === "loading");
-  const end = isLive ? performance.now() : Math.max(0, ...requests.map(({ doneMs }) => doneMs ?? 0));
+  const end = isLive ? now : Math.max(0, ...requests.map(({ doneMs }) => doneMs ?? 0));
   const first = requests[0]?.requestedMs ?? end;
   const length = Math.min(MOST_MS, Math.max(LEAST_MS, end - first));
   return { length, end: isLive ? "now" : "last", startOf: ({ requestedMs }) => requestedMs - (end - length) };
 }
 
-function fromRequest(requests: readonly Request[]): Window {
-  const waits = requests.map((request) => endOf(request) - request.requestedMs);
+function fromRequest(requests: readonly Request[], now: number): Window {
+  const waits = requests.map((request) => endOf(request, now) - request.requestedMs);
   return { length: Math.max(100, ...waits), end: "", startOf: () => 0 };
 }
 
-const endOf = ({ doneMs }: Request): number => doneMs ?? performance.now();
+const endOf = ({ doneMs }: Request, now: number): number => doneMs ?? now;
 
 class Row {
   readonly element: HTMLTableRowElement;
@@ -93,9 +94,9 @@ class Row {
     this.element = make("tr", { role: "row", "data-part": "panel-segment" }, name, what, this.cache, this.size, this.wait, time);
   }
 
-  update(start: number, length: number): void {
+  update(start: number, length: number, now: number): void {
     const { request } = this;
-    const wait = endOf(request) - request.requestedMs;
+    const wait = endOf(request, now) - request.requestedMs;
     const from = Math.max(0, start);
     const to = Math.max(from, start + wait);
     this.bar.style.left = `${(100 * from) / length}%`;
@@ -106,25 +107,25 @@ class Row {
     const kind = `${request.state} ${request.firstByteMs !== null}`;
     if (kind === this.painted) return;
     this.painted = kind;
-    this.paint();
+    this.paint(now);
   }
 
-  private paint(): void {
+  private paint(now: number): void {
     const { request } = this;
     this.element.dataset.state = request.state;
     const word = cacheWord(request);
     const badge = make("b", { class: `badge ${word.split(" ")[0]}`, title: request.cacheStatus ?? "" }, word);
     this.cache.replaceChildren(word === NONE ? NONE : badge);
-    this.bar.replaceChildren(...parts(request));
+    this.bar.replaceChildren(...parts(request, now));
     this.bar.setAttribute("aria-label", spoken(request));
     this.bar.title = spoken(request);
   }
 }
 
 /** The wait for the first byte, split by stages, and the transfer. */
-function parts(request: Request): HTMLElement[] {
+function parts(request: Request, now: number): HTMLElement[] {
   if (request.state === "loading" && request.firstByteMs === null) return [part("waiting", 1)];
-  const end = endOf(request);
+  const end = endOf(request, now);
   const first = request.firstByteMs ?? end;
   const wait = first - request.requestedMs;
   const known = STAGES.filter((stage) => request.stages[stage]);
