@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -179,8 +179,15 @@ def _front_asks_where(request: web.Request) -> bool:
     )
 
 
+class _Reference(web.Response):
+    """Where a body lies, for an nginx: it reads each header again whenever it sends the body."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(status=HTTPStatus.NO_CONTENT, headers=headers)
+
+
 async def _where(request: web.Request) -> web.Response:
-    """Where a body lies on the disk, and how long that may be remembered; else nothing: 204.
+    """Where a body lies on the disk, and how long that may be remembered; else nothing.
 
     Not remembered where tokens or secrets are demanded: they would not be looked at meanwhile.
     """
@@ -188,9 +195,9 @@ async def _where(request: web.Request) -> web.Response:
     try:
         answer = await _ask(request, by_reference=True)
     except errors.OriginError:
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+        return _Reference(headers)
     if not isinstance(answer, ProducedAnswer) or answer.located is None:
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+        return _Reference(headers)
     request[_RESULT] = _result(answer)
     if request.app[GUARD].access.is_open:
         headers["X-Accel-Expires"] = str(request.app.get(X_ACCEL_SECONDS, 0))
@@ -198,7 +205,7 @@ async def _where(request: web.Request) -> web.Response:
     headers[hdrs.ETAG] = f'"{answer.etag}"'
     if answer.next_uri is not None:
         headers[hdrs.LINK] = f'<{answer.next_uri}>; rel="next"'
-    return web.Response(headers=headers)
+    return _Reference(headers)
 
 
 def _result(answer: Answer) -> str:
@@ -241,6 +248,10 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every response has, errors and those that aiohttp decides on included."""
+    if isinstance(response, _Reference):
+        for name in (hdrs.DATE, hdrs.SERVER):
+            response.headers.popall(name, None)
+        return
     response.headers.update(EVERYWHERE)
     response.headers["X-Request-ID"] = request_id.get()
     _count_bytes(request, response)

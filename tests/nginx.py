@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 
 from tests.tools import free_port, require, stopping, wait_for_port
@@ -11,6 +12,7 @@ from tests.tools import free_port, require, stopping, wait_for_port
 _CONFIGURATION = """\
 {user}
 daemon off;
+pcre_jit on;
 worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
@@ -41,10 +43,25 @@ OPEN_FILES = "open_file_cache max=10000 inactive=10s; open_file_cache_valid 1s;"
 
 
 @contextmanager
-def static_server(folder: Path, root: Path, *, workers: int = 1, http: str = "") -> Iterator[str]:
+def static_server(
+    folder: Path, root: Path, *, workers: int = 1, http: str = "", location: str = ""
+) -> Iterator[str]:
     """Serves `root`; `folder` is scratch space. Yields the base URL."""
-    with _running(folder, workers=workers, http=http, location=f"root {root};") as url:
+    location = f"root {root}; {location}"
+    with _running(folder, workers=workers, http=http, location=location) as url:
         yield url
+
+
+def same_head(headers: Message) -> str:
+    """Directives for a location of files to answer with the headers of another answer."""
+    nginx_own = {"server", "date", "content-type", "content-length", "connection", "accept-ranges"}
+    added = [
+        f"add_header {name} '{value}';"
+        for name, value in headers.items()
+        if name.lower() not in nginx_own
+    ]
+    kind = f"types {{ }} default_type {headers['Content-Type']};"
+    return " ".join([kind, "etag off; add_header Last-Modified '';", *added])
 
 
 @contextmanager
@@ -61,9 +78,12 @@ def caching_proxy(folder: Path, upstream: str, *, workers: int = 1) -> Iterator[
 
 REMEMBERING = """\
   proxy_cache_path {folder}/references keys_zone=references:1m inactive=1m;
-  map "$where:$http_if_match$http_if_none_match$http_if_range" $body {{
-    "~^/upscale-cache/([0-9A-Za-z._/-]+):$" $1;
-    default none;
+  map "$http_if_match$http_if_none_match$http_if_range" $found {{
+    "" $where;
+  }}
+  map $found $body {{
+    "" /none;
+    default $found;
   }}
   upstream origin {{ server {address}; keepalive 32; }}
   {open_files}
@@ -79,11 +99,12 @@ SENDING = """\
       auth_request_set $where $upstream_http_x_accel_redirect;
       auth_request_set $tag $upstream_http_etag;
       auth_request_set $next $upstream_http_link;
-      alias {bodies}/$body;
+      alias {cache}$body;
       error_page 403 404 405 500 = @origin;
       log_not_found off;
       types {{ video/mp2t ts; video/iso.segment m4s; }}
       max_ranges 1;
+      {more}
       etag off;
       add_header Last-Modified "";
       add_header ETag $tag;
@@ -119,13 +140,13 @@ EXPOSED = (
 
 
 @contextmanager
-def sending_proxy(folder: Path, upstream: str, bodies: Path, *, workers: int = 1) -> Iterator[str]:
-    """Sends cached bodies itself, from the folder that `upstream` (a base URL) keeps them in."""
+def sending_proxy(folder: Path, upstream: str, cache: Path, *, more: str = "") -> Iterator[str]:
+    """Sends cached bodies itself, from the cache of `upstream` (a base URL)."""
     address = upstream.removeprefix("http://")
     http = REMEMBERING.format(folder=folder, address=address, open_files=OPEN_FILES)
-    server = SENDING.format(bodies=bodies, exposed=EXPOSED)
+    server = SENDING.format(cache=cache, more=more, exposed=EXPOSED)
     location = "proxy_pass http://origin;"
-    with _running(folder, workers=workers, http=http, location=location, server=server) as url:
+    with _running(folder, workers=1, http=http, location=location, server=server) as url:
         yield url
 
 

@@ -4,13 +4,16 @@
 
 ram: cached segments of 1 MiB and 64 KiB from the origin's memory against nginx serving the same
 bytes from a file, 32 connections, by wrk, rounds taken in turns. xaccel: the same through an nginx
-that sends the origin's files itself, against one with the same open_file_cache and one without.
+that sends the origin's files itself, against one alone that answers with the same head, with
+tcp_nopush on and off; and against one with the head that files have by default, which says less:
+what the length of a head does to sendfile on loopback is up to a quarter, either way.
 start: seconds to open a cache of 100,000 bodies. eviction: the share of compute seconds that a
 cache spares, against LRU, on made-up traffic.
 """
 
 import argparse
 import hashlib
+import http.client
 import json
 import re
 import shutil
@@ -33,7 +36,7 @@ from origin.cache import Cache
 from origin.demo import find_clip, prepare
 from origin.service.production import cache_key
 from tests.http_client import get, title, titles
-from tests.nginx import OPEN_FILES, sending_proxy, static_server
+from tests.nginx import OPEN_FILES, same_head, sending_proxy, static_server
 from tests.origin.traffic import lru_savings, our_savings, traces
 from tests.tools import run_origin
 
@@ -59,7 +62,7 @@ def _serving(folder: Path) -> Iterator[Served]:
     library, cache, static = folder / "library", folder / "cache", folder / "static"
     prepare(find_clip(), library, height=144, seconds=16)
     config = folder / "origin.toml"
-    config.write_text('log_level = "warning"\nx_accel_prefix = "/upscale-cache/"\n')
+    config.write_text('log_level = "warning"\nx_accel_prefix = "/bodies-2/"\n')
     arguments = [f"demo={library}", "--rendition", "2x:lanczos", "--cache", cache]
     arguments += ["--device", "cpu", "--config", config]
     with run_origin(*arguments) as base:
@@ -90,19 +93,38 @@ def ram(folder: Path) -> dict[str, Any]:
 
 def xaccel(folder: Path) -> dict[str, Any]:
     """Requests per second of an nginx that sends the origin's files over those of one alone."""
-    for name in ("front", "alike", "plain"):
-        (folder / name).mkdir()
+    for part in ("front", "default"):
+        (folder / part).mkdir()
     with (
         _serving(folder) as served,
-        static_server(folder / "alike", served.static, http=OPEN_FILES) as alike,
-        static_server(folder / "plain", served.static) as plain,
-        sending_proxy(folder / "front", served.base, served.cache / "bodies-2") as front,
+        sending_proxy(folder / "front", served.base, served.cache) as front,
+        static_server(folder / "default", served.static, http=OPEN_FILES) as default,
     ):
-        return {
-            f"{name}{against}": _against(front + path, f"{nginx}/{name}", target=0.9)
+        figures = {
+            f"{name} with a file's head": _against(front + path, f"{default}/{name}", target=0.9)
             for name, path in served.paths.items()
-            for against, nginx in {"": alike, " without open_file_cache": plain}.items()
         }
+        for setting in ("tcp_nopush on", "tcp_nopush off"):
+            for name, path in served.paths.items():
+                place = folder / setting.replace(" ", "-") / name
+                figures[f"{name} {setting}"] = _against_alike(place, served, path, name, setting)
+        return figures
+
+
+def _against_alike(
+    folder: Path, served: Served, path: str, name: str, setting: str
+) -> dict[str, Any]:
+    """Against files that are sent with the same head, both with a setting of nginx."""
+    for part in ("front", "alike"):
+        (folder / part).mkdir(parents=True)
+    with sending_proxy(folder / "front", served.base, served.cache, more=f"{setting};") as front:
+        ours = front + path
+        location = f"{same_head(get(ours).headers)} {setting};"
+        with static_server(
+            folder / "alike", served.static, http=OPEN_FILES, location=location
+        ) as alike:
+            assert _head_length(ours) == _head_length(f"{alike}/{name}")
+            return _against(ours, f"{alike}/{name}", target=0.9)
 
 
 def _against(ours: str, theirs: str, *, target: float) -> dict[str, Any]:
@@ -120,6 +142,15 @@ def _against(ours: str, theirs: str, *, target: float) -> dict[str, Any]:
         "ours_per_second": statistics.median(rates[ours]),
         "nginx_per_second": statistics.median(rates[theirs]),
     }
+
+
+def _head_length(url: str) -> int:
+    """Bytes of the head of an answer."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port)
+    connection.request("GET", address.path)
+    response = connection.getresponse()
+    return sum(len(f"{name}: {value}\r\n") for name, value in response.getheaders())
 
 
 def _requests_per_second(wrk: str, url: str) -> float:

@@ -19,7 +19,7 @@ ram_cache_size = 0
 lookahead_segments = 0
 warm_first_segments = 0
 log_level = "error"
-x_accel_prefix = "/upscale-cache/"
+x_accel_prefix = "/bodies-2/"
 """
 KEPT = (
     "Accept-Ranges",
@@ -76,7 +76,7 @@ def serving(library, tmp_path):
         options = ("--rendition", "2x:lanczos", "--device", "cpu", "--cache", cache)
         with (
             run_origin(f"lib={library}", *options, "--config", settings) as base,
-            sending_proxy(folder, base, cache / "bodies-2") as front,
+            sending_proxy(folder, base, cache) as front,
         ):
             yield Served(
                 base=base,
