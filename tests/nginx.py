@@ -28,15 +28,10 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   {http}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      {location}
-    }}
-    {server}
-  }}
 }}
 """
+_LISTEN = "listen 80;"
+_SENDING = Path(__file__).parents[1] / "docker" / "nginx-sending.conf"
 
 
 OPEN_FILES = "open_file_cache max=10000 inactive=10s; open_file_cache_valid 1s;"
@@ -47,8 +42,8 @@ def static_server(
     folder: Path, root: Path, *, workers: int = 1, http: str = "", location: str = ""
 ) -> Iterator[str]:
     """Serves `root`; `folder` is scratch space. Yields the base URL."""
-    location = f"root {root}; {location}"
-    with _running(folder, workers=workers, http=http, location=location) as url:
+    site = _site(f"root {root}; {location}")
+    with _running(folder, http + site, workers=workers) as url:
         yield url
 
 
@@ -72,81 +67,23 @@ def caching_proxy(folder: Path, upstream: str, *, workers: int = 1) -> Iterator[
       proxy_cache segments;
       proxy_http_version 1.1;
       add_header X-Proxy-Cache $upstream_cache_status;"""
-    with _running(folder, workers=workers, http=http, location=location) as url:
+    with _running(folder, http + _site(location), workers=workers) as url:
         yield url
-
-
-REMEMBERING = """\
-  proxy_cache_path {folder}/references keys_zone=references:1m inactive=1m;
-  map "$http_if_match$http_if_none_match$http_if_range" $found {{
-    "" $where;
-  }}
-  map $found $body {{
-    "" /none;
-    default $found;
-  }}
-  upstream origin {{ server {address}; keepalive 32; }}
-  {open_files}
-"""
-SENDING = """\
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_set_header X-Sendfile-Type "";
-
-    location ~ "/[0-9a-f]{{16}}/[0-9]+\\.(ts|m4s)$" {{
-      set $asked $uri;
-      auth_request /where;
-      auth_request_set $where $upstream_http_x_accel_redirect;
-      auth_request_set $tag $upstream_http_etag;
-      auth_request_set $next $upstream_http_link;
-      alias {cache}$body;
-      error_page 403 404 405 500 = @origin;
-      log_not_found off;
-      types {{ video/mp2t ts; video/iso.segment m4s; }}
-      max_ranges 1;
-      {more}
-      etag off;
-      add_header Last-Modified "";
-      add_header ETag $tag;
-      add_header Link $next;
-      add_header Cache-Control "public, max-age=31536000, immutable";
-      add_header X-Cache hit;
-      add_header Cache-Status "upscale-origin; hit";
-      add_header X-Content-Type-Options nosniff;
-      add_header Access-Control-Allow-Origin *;
-      add_header Access-Control-Expose-Headers "{exposed}";
-      add_header Cross-Origin-Resource-Policy cross-origin;
-      add_header Timing-Allow-Origin *;
-    }}
-    location = /where {{
-      internal;
-      proxy_pass http://origin$request_uri;
-      proxy_set_header Connection "";
-      proxy_set_header X-Sendfile-Type X-Accel-Redirect;
-      proxy_pass_request_body off;
-      proxy_set_header Content-Length "";
-      proxy_ignore_headers X-Accel-Redirect;
-      proxy_cache references;
-      proxy_cache_key $asked;
-    }}
-    location @origin {{
-      proxy_pass http://origin;
-    }}"""
-"""As README.md has them."""
-EXPOSED = (
-    "Accept-Ranges, Age, Cache-Status, Content-Length, Content-Range, ETag, Link, Server-Timing, "
-    "X-Cache"
-)
 
 
 @contextmanager
 def sending_proxy(folder: Path, upstream: str, cache: Path, *, more: str = "") -> Iterator[str]:
-    """Sends cached bodies itself, from the cache of `upstream` (a base URL)."""
-    address = upstream.removeprefix("http://")
-    http = REMEMBERING.format(folder=folder, address=address, open_files=OPEN_FILES)
-    server = SENDING.format(cache=cache, more=more, exposed=EXPOSED)
-    location = "proxy_pass http://origin;"
-    with _running(folder, workers=1, http=http, location=location, server=server) as url:
+    """Sends what is in the cache of `upstream` (a base URL) itself, as docker/ has it."""
+    http = _SENDING.read_text()
+    for ours, theirs in {
+        "127.0.0.1:8080": upstream.removeprefix("http://"),
+        "/var/cache/nginx/references": str(folder / "references"),
+        "/var/cache/upscale-origin": str(cache),
+        "max_ranges 1;": f"max_ranges 1; {more}",
+    }.items():
+        assert http.count(ours) == 1, ours
+        http = http.replace(ours, theirs)
+    with _running(folder, http) as url:
         yield url
 
 
@@ -162,7 +99,7 @@ def balancer(folder: Path, upstreams: Sequence[str]) -> Iterator[str]:
       proxy_set_header Connection "";
       proxy_next_upstream error timeout;"""
     http = f"upstream origins {{ {servers} keepalive 16; }}"
-    with _running(folder, workers=1, http=http, location=location) as url:
+    with _running(folder, http + _site(location)) as url:
         yield url
 
 
@@ -177,25 +114,25 @@ def checking_proxy(folder: Path, upstream: str, secret: str) -> Iterator[str]:
       if ($secure_link = "0") {{ return 403; }}
       proxy_pass {upstream};
     }}"""
-    with _running(folder, workers=1, http="", location="return 404;", server=server) as url:
+    with _running(folder, _site("return 404;", server=server)) as url:
         yield url
 
 
+def _site(location: str, *, server: str = "") -> str:
+    return f"server {{ {_LISTEN} location / {{ {location} }} {server} }}"
+
+
 @contextmanager
-def _running(
-    folder: Path, *, workers: int, http: str, location: str, server: str = ""
-) -> Iterator[str]:
+def _running(folder: Path, http: str, *, workers: int = 1) -> Iterator[str]:
     port = free_port()
     file = folder / "nginx.conf"
+    assert http.count(_LISTEN) == 1
     file.write_text(
         _CONFIGURATION.format(
             user="user root;" if os.geteuid() == 0 else "",
             workers=workers,
             folder=folder,
-            http=http,
-            port=port,
-            location=location,
-            server=server,
+            http=http.replace(_LISTEN, f"listen 127.0.0.1:{port};"),
         )
     )
     process = subprocess.Popen(
