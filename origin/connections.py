@@ -166,8 +166,12 @@ class Connections:
         loop = asyncio.get_running_loop()
         interval = min(1.0, self._limits.head_seconds / 4, self._limits.read_seconds / 4)
         while True:
+            due = loop.time() + interval
             await asyncio.sleep(interval)
-            self.sweep(loop.time())
+            now = loop.time()
+            for connection in self._open:
+                connection.excuse(now - due)
+            self.sweep(now)
 
     def _has_descriptor(self) -> bool:
         return len(self._open) + self.lent < self._descriptors

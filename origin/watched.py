@@ -248,6 +248,13 @@ class Watched(asyncio.Protocol):
             self._busy_at = now
         return now - self._busy_at > limits.keep_alive_seconds
 
+    def excuse(self, seconds: float) -> None:
+        """So long nobody could be heard here: the origin itself stood still."""
+        self._busy_at += seconds
+        self._looked_at += seconds
+        if self._head_since is not None:
+            self._head_since += seconds
+
     def overdue(self, now: float, limits: ConnectionLimits) -> str | None:
         """Why it should be shed, if it should."""
         if self._is_too_slow(now, limits):

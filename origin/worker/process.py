@@ -25,6 +25,9 @@ from origin.worker.wire import (
     encode,
 )
 
+_STEPS = 10
+"""In which a worker's silence is counted."""
+
 
 class WorkerDiedError(Exception):
     """The worker crashed, or was killed because it hung; the message completes `the worker ...`."""
@@ -56,8 +59,7 @@ class WorkerProcess:
         self._is_warm = False
         self._is_started = False
         self._is_paused = False
-        self._silence: asyncio.Timeout | None = None
-        self._silence_seconds = 0.0
+        self._silent_steps = 0
         self._numbers = itertools.count()
 
     @property
@@ -126,16 +128,12 @@ class WorkerProcess:
         """Stop the worker's threads where they are; its memory stays. Silence is then no fault."""
         self._is_paused = True
         self._signal(signal.SIGSTOP)
-        if self._silence is not None and not self._silence.expired():
-            self._silence.reschedule(None)
 
     def resume(self) -> None:
         """Let it go on."""
         self._is_paused = False
         self._signal(signal.SIGCONT)
-        if self._silence is not None and not self._silence.expired():
-            now = asyncio.get_running_loop().time()
-            self._silence.reschedule(now + self._silence_seconds)
+        self._silent_steps = 0
 
     def _signal(self, number: int) -> None:
         if self.pid is not None:
@@ -196,22 +194,28 @@ class WorkerProcess:
             raise await self._obituary() from None
 
     async def _receive(self, silence_seconds: float) -> Message:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        stdout = self._process.stdout
-        self._silence_seconds = silence_seconds
+        """The next message; silence counts in steps, so that a standstill of ours is but one."""
+        reading = asyncio.ensure_future(self._read())
+        self._silent_steps = 0
         try:
-            async with asyncio.timeout(None if self._is_paused else silence_seconds) as silence:
-                self._silence = silence
-                (size,) = HEADER.unpack(await stdout.readexactly(HEADER.size))
-                message: Message = pickle.loads(await stdout.readexactly(size))
-        except TimeoutError:
-            await self.stop()
-            raise WorkerDiedError(f"gave no sign of life for {silence_seconds:g} s") from None
+            while not (await asyncio.wait((reading,), timeout=silence_seconds / _STEPS))[0]:
+                self._silent_steps += not self._is_paused
+                if self._silent_steps == _STEPS:
+                    reading.cancel()
+                    await self.stop()
+                    raise WorkerDiedError(f"gave no sign of life for {silence_seconds:g} s")
+            return reading.result()
         except asyncio.IncompleteReadError:
             raise await self._obituary() from None
         finally:
-            self._silence = None
+            reading.cancel()
+
+    async def _read(self) -> Message:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        stdout = self._process.stdout
+        (size,) = HEADER.unpack(await stdout.readexactly(HEADER.size))
+        message: Message = pickle.loads(await stdout.readexactly(size))
         return message
 
     def _stdin(self) -> asyncio.StreamWriter:

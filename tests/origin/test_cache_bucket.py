@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import socket
 import subprocess
 import sys
@@ -27,9 +28,11 @@ RACERS = 200
 def endpoint() -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-p", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
     with stopping(process):
-        wait_for_port(port, process, seconds=60)
+        wait_for_port(port, process)
         yield f"http://127.0.0.1:{port}"
 
 
@@ -146,6 +149,7 @@ async def test_a_bucket_that_hangs_is_asked_a_few_times_and_then_left_alone(
     monkeypatch.setenv("AWS_ENDPOINT_URL", silent)
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     tier = open_bucket("s3://bucket", timeout_seconds=0.05)
+    monkeypatch.setattr(tier._breaker, "_rest_seconds", math.inf)
     cache = opened(tmp_path, tier)
     asked = 0
     for number in range(50):

@@ -5,6 +5,7 @@ from aiohttp import web
 from origin.connections import Connections
 from origin.telemetry import Metrics
 from origin.watched import ConnectionLimits
+from tests.origin.made_up import until
 
 
 async def hello(_: web.Request) -> web.Response:
@@ -38,4 +39,4 @@ async def test_a_draining_origin_answers_and_keeps_no_connection(served):
             async with session.get(url) as reply:
                 assert await reply.text() == "hello"
                 assert reply.headers["Connection"] == "close"
-    assert len(connections) == 0
+    await until(lambda: len(connections) == 0)

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import ClientSession, web
@@ -6,51 +8,62 @@ from aiohttp.test_utils import TestServer
 
 from origin.interim import with_signs_of_life
 
-
-async def slow() -> str:
-    await asyncio.sleep(0.35)
-    return "made"
+END = b"\r\n\r\n"
+SIGN = b"HTTP/1.1 102 Processing"
 
 
 @pytest.fixture
 async def server():
-    every = {"seconds": 0.1}
+    """Its work takes a while, and goes on until it is `released`."""
+    every, released = {"seconds": 0.1}, asyncio.Event()
+
+    async def slow() -> str:
+        await asyncio.sleep(0.35)
+        await released.wait()
+        return "made"
 
     async def handle(request: web.Request) -> web.Response:
         text = await with_signs_of_life(request, slow(), every["seconds"])
         return web.Response(text=text)
 
+    released.set()
     app = web.Application()
     app.router.add_get("/", handle)
     async with TestServer(app) as server:
-        server.every = every
+        server.every, server.released = every, released
         yield server
 
 
-async def raw(server: TestServer, version: str) -> list[bytes]:
-    """The heads of all responses to one request, and the body."""
+@asynccontextmanager
+async def asked(server: TestServer, version: str) -> AsyncIterator[asyncio.StreamReader]:
     reader, writer = await asyncio.open_connection(server.host, server.port)
     writer.write(f"GET / HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    answer = await reader.read()
+    yield reader
     writer.close()
-    return answer.split(b"\r\n\r\n")
 
 
 async def test_a_client_that_waits_hears_of_it_and_gets_a_whole_answer(server):
-    *interim, head, body = await raw(server, "1.1")
-    assert interim == [b"HTTP/1.1 102 Processing"] * 3
+    server.released.clear()
+    async with asked(server, "1.1") as reader:
+        for _ in range(3):
+            assert await reader.readuntil(END) == SIGN + END
+        server.released.set()
+        *more, head, body = (await reader.read()).split(END)
+    assert set(more) <= {SIGN}
     assert head.startswith(b"HTTP/1.1 200 OK")
     assert b"Content-Length: 4" in head
     assert body == b"made"
 
 
 async def test_old_clients_hear_nothing_of_it(server):
-    assert (await raw(server, "1.0"))[0].startswith(b"HTTP/1.0 200 OK")
+    async with asked(server, "1.0") as reader:
+        assert (await reader.read()).startswith(b"HTTP/1.0 200 OK")
 
 
 async def test_it_is_off_unless_it_is_asked_for(server):
     server.every["seconds"] = 0
-    assert (await raw(server, "1.1"))[0].startswith(b"HTTP/1.1 200 OK")
+    async with asked(server, "1.1") as reader:
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
 
 
 async def test_clients_that_know_them_see_the_answer_only_and_keep_the_connection(server):
@@ -76,4 +89,4 @@ async def test_work_ends_with_who_waits_for_it(server):
     task = asyncio.create_task(with_signs_of_life(Request(), work(), 0.01))
     await asyncio.sleep(0.05)
     task.cancel()
-    await asyncio.wait_for(ended.wait(), 5)
+    await ended.wait()

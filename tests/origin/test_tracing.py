@@ -130,7 +130,10 @@ async def collector():
         yield str(server.make_url("/")), posts
 
 
-async def test_spans_are_sent_to_the_collector_at_the_latest_at_the_end(collector, spans, tmp_path):
+async def test_spans_are_sent_to_the_collector_at_the_latest_at_the_end(
+    collector, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("origin.tracing._FLUSH_SECONDS", 60.0)
     url, posts = collector
     app = web.Application()
     app[SERVICE], app[METRICS] = Segments(), Metrics()

@@ -1,6 +1,7 @@
 """The shortcut beside aiohttp: whichever answers, a connection is one conversation, in order."""
 
 import asyncio
+import gc
 import inspect
 import random
 import socket
@@ -211,13 +212,14 @@ async def test_a_client_that_does_not_read_is_shed(served, path):
 async def test_a_connection_is_closed_when_no_request_comes(served):
     connections, _, _, port = served
     async with talking(port) as (reader, writer):
+        clock = asyncio.get_running_loop().time
         for path in ("/slow/1", "/fast/1"):
+            asked = clock()
             writer.write(request(path))
             await reply(reader)
-            answered = asyncio.get_running_loop().time()
-            connections.sweep(answered + LIMITS.keep_alive_seconds - 1)
+            connections.sweep(asked + LIMITS.keep_alive_seconds)
             assert len(connections) == 1
-        connections.sweep(answered + LIMITS.keep_alive_seconds + 1)
+        connections.sweep(clock() + LIMITS.keep_alive_seconds + 1)
         assert await reader.read() == b""
     assert not any(connections.shed.values())
 
@@ -263,6 +265,8 @@ async def test_where_descriptors_are_scarce_aiohttp_answers(served):
     connections, fast, _, port = served
     connections._descriptors = 1
     async with talking(port) as (reader, writer):
+        await until(lambda: len(connections) == 1)
+        gc.collect()
         before = descriptors()
         writer.write(request("/fast/stored"))
         await until(lambda: any(c.unsent_bytes for c in connections._open))
