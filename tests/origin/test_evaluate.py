@@ -230,12 +230,11 @@ def test_nothing_is_left_behind_when_it_is_terminated(clip, tmp_path):
     command = [sys.executable, "-m", "origin", "evaluate", str(clip), "--frames", "all"]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("*/reference.y4m")) and time.monotonic() < deadline:
+        while not list(tmp_path.glob("*/reference.y4m")):
+            assert process.poll() is None
             time.sleep(0.05)
-        assert list(tmp_path.glob("*/reference.y4m"))
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate()
 
     assert process.returncode == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
