@@ -57,6 +57,14 @@ def artefacts() -> Path:
     return directory
 
 
+def write_later(path: Path, data: bytes) -> None:
+    """Write over a file, at another time by the file system's clock, which may be coarse."""
+    before = path.stat().st_ctime_ns
+    path.write_bytes(data)
+    while path.stat().st_ctime_ns == before:
+        os.utime(path)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -17,6 +17,7 @@ import pytest
 from origin.cache import Cache, Pins, StateStore, publish, upkeep
 from origin.cli import main
 from origin.telemetry import Metrics
+from tests.tools import write_later
 
 BUDGET = 100_000
 
@@ -44,7 +45,7 @@ def files(folder: Path) -> list[Path]:
 def flip(path: Path, rng: random.Random) -> None:
     body = bytearray(path.read_bytes())
     body[rng.randrange(len(body))] ^= 1 << rng.randrange(8)
-    path.write_bytes(body)
+    write_later(path, body)
 
 
 def failing(number: int):
