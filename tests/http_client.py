@@ -24,7 +24,7 @@ class Reply:
         return json.loads(self.body)
 
 
-def get(url: str, *, method: str = "GET", timeout: float = 120, **headers: str) -> Reply:
+def get(url: str, *, method: str = "GET", timeout: float = 480, **headers: str) -> Reply:
     """One request; header names are written with `_` for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return _open(urllib.request.Request(url, method=method, headers=named), timeout)

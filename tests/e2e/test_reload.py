@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from origin.access import sign
 from tests.http_client import get
 from tests.media.synth import Clip, write_hls
-from tests.tools import ROOT, free_port, stopping, wait_for_port
+from tests.tools import ROOT, stopping
 
 OLD, NEW, ADMIN = ("sixteen letters " + name for name in ("old", "new", "admin"))
 
@@ -24,29 +25,33 @@ def settings(path: Path, libraries: dict[str, Path], keys: dict[str, str], more:
     path.write_text("\n".join(lines))
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def start(config: Path) -> tuple[subprocess.Popen[str], str]:
-    """An origin and its base URL; stop it by `stopping`."""
-    port = free_port()
-    serve = [sys.executable, "-m", "origin", "serve", "--config", str(config), "--port", str(port)]
-    process = subprocess.Popen(serve, cwd=ROOT, start_new_session=True, text=True)
-    wait_for_port(port, process)
-    return process, f"http://127.0.0.1:{port}"
+@contextmanager
+def started(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
+    """An origin, its base URL and its log."""
+    log = config.with_suffix(".log")
+    serve = [sys.executable, "-m", "origin", "serve", "--config", str(config), "--port", "0"]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            serve, cwd=ROOT, stdout=file, stderr=file, start_new_session=True, text=True
+        )
+    with stopping(process):
+        eventually(lambda: process.poll() is not None or "listening on http" in log.read_text())
+        yield process, log.read_text().split("listening on ")[1].split()[0].rstrip("/"), log
 
 
-def test_keys_rotate_and_libraries_come_and_go_without_a_restart(tmp_path: Path, capfd) -> None:
+def test_keys_rotate_and_libraries_come_and_go_without_a_restart(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for root in (one, two):
         write_hls(root / "ts", Clip(frames=24), "mpegts", segment_seconds=0.9)
     config = tmp_path / "origin.toml"
     settings(config, {"one": one}, {"a": OLD})
-    process, base = start(config)
 
     def status(library: str, key: str, secret: str) -> int:
         path = f"/{library}/ts/index.m3u8"
@@ -56,7 +61,7 @@ def test_keys_rotate_and_libraries_come_and_go_without_a_restart(tmp_path: Path,
     def hang_up() -> None:
         os.kill(process.pid, signal.SIGHUP)
 
-    with stopping(process):
+    with started(config) as (process, base, log):
         assert status("one", "a", OLD) == 200
         assert status("one", "b", NEW) == 403
         assert status("two", "a", OLD) == 404
@@ -74,22 +79,19 @@ def test_keys_rotate_and_libraries_come_and_go_without_a_restart(tmp_path: Path,
 
         config.write_text("nonsense")
         hang_up()
-        eventually(lambda: "stays as it was" in capfd.readouterr().err)
+        eventually(lambda: "stays as it was" in log.read_text())
         assert status("two", "b", NEW) == 200
 
 
-def test_a_mistake_and_what_needs_a_restart_are_told(tmp_path: Path, capfd) -> None:
+def test_a_mistake_and_what_needs_a_restart_are_told(tmp_path: Path) -> None:
     config = tmp_path / "origin.toml"
     settings(config, {"one": tmp_path}, {"a": OLD})
-    process, _ = start(config)
-    with stopping(process):
-        capfd.readouterr()
+    with started(config) as (process, _, file):
         settings(
             config, {"one": tmp_path}, {"a": OLD}, "lookahead_segments = 7\nlog_level = 'debug'"
         )
         os.kill(process.pid, signal.SIGHUP)
-        said = []
-        eventually(lambda: said.append(capfd.readouterr().err) or "reloaded" in "".join(said))
-        log = "".join(said)
+        eventually(lambda: "reloaded" in file.read_text())
+        log = file.read_text()
         assert "only a restart will change lookahead_segments" in log
         assert "reloaded: log_level" in log

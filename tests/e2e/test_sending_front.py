@@ -99,7 +99,7 @@ def segment(base: str, headers: dict[str, str]) -> str:
 
 
 def test_a_thousand_hits_cost_the_origin_a_handful_of_requests(serving):
-    with serving() as served:
+    with serving("x_accel_seconds = 3600") as served:
         url = served.front + served.path
         body = get(served.base + served.path).body
         before = served.asked()
@@ -126,7 +126,7 @@ def test_the_origin_hears_of_it_again_when_the_time_is_up(serving):
         time.sleep(2.1)
         before = served.asked()
         assert [get(url).status for _ in range(2)] == [200, 200]
-        assert served.asked() - before == 1
+        assert 1 <= served.asked() - before <= 2, "twice if a second passed in between"
 
 
 def test_nothing_but_where_bodies_lie_is_remembered(serving):

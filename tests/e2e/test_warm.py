@@ -191,7 +191,7 @@ def test_an_interruption_says_how_to_go_on(tmp_path):
         titles(base)
         command = [sys.executable, "-m", "origin", "warm", base, "--rendition", "up-1440p-lanczos"]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while encodes(base) == 0:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -2,7 +2,8 @@
 
 Where `ORIGIN_WORK_LOG` names a file, a worker adds a line to it whenever it begins to encode:
 process id, model, number of the segment. `ORIGIN_SLOW_<model>` (dashes as underscores) are seconds
-by which each segment of that model takes longer.
+by which each segment of that model takes longer, `ORIGIN_HELD_<model>` names a file: as long as it
+is there, none of them ends.
 """
 
 import functools
@@ -24,9 +25,10 @@ def run(job: Job, progress: Callable[[int], None], cancelled: Callable[[], bool]
     """What workers run."""
     if isinstance(job, ProduceSegment):
         _note(f"{os.getpid()} {job.plan.model} {job.sequence_number - 1}\n")
-        slow = os.environ.get(f"ORIGIN_SLOW_{job.plan.model.replace('-', '_')}", "0")
-        until = time.monotonic() + float(slow)
-        while time.monotonic() < until:
+        model = job.plan.model.replace("-", "_")
+        until = time.monotonic() + float(os.environ.get(f"ORIGIN_SLOW_{model}", "0"))
+        held = Path(os.environ.get(f"ORIGIN_HELD_{model}", "/no such file"))
+        while time.monotonic() < until or held.exists():
             progress(0)
             if cancelled():
                 raise jobs.JobCancelledError
