@@ -42,6 +42,14 @@ export function followPlayer(player: PlayerController): void {
     if (link !== location.search) history.replaceState(history.state, "", link);
   };
   for (const type of ["pause", "seeked"]) video.addEventListener(type, () => requestAnimationFrame(update));
+  // The frame itself may come later than that.
+  const followFrames = (): void => {
+    video.requestVideoFrameCallback(() => {
+      if (video.paused) update();
+      followFrames();
+    });
+  };
+  if ("requestVideoFrameCallback" in video) followFrames();
   video.addEventListener("timeupdate", () => {
     if (Math.abs(video.currentTime - written) >= STEP_SECONDS) update();
   });
