@@ -24,6 +24,9 @@ const GPU = [
 ];
 const NO_GPU = ["--disable-gpu"];
 
+/** For each thing that is waited for: a machine may be slow. Python ends the whole driver. */
+export const PATIENCE_MS = 180_000;
+
 /** The job that the Python side hands over as the first argument. */
 export const job = process.argv[2]?.startsWith("{") ? JSON.parse(process.argv[2]) : {};
 
@@ -31,7 +34,15 @@ export const job = process.argv[2]?.startsWith("{") ? JSON.parse(process.argv[2]
  * @param {{chromium: string, gpu?: boolean, flags?: string[]}} options
  */
 export function launch({ chromium: executablePath, gpu = false, flags = [] }) {
-  return chromium.launch({ executablePath, args: [...FLAGS, ...(gpu ? GPU : NO_GPU), ...flags], headless: true });
+  const args = [...FLAGS, ...(gpu ? GPU : NO_GPU), ...flags];
+  return chromium.launch({ executablePath, args, headless: true, timeout: PATIENCE_MS });
+}
+
+/** A context of a browser whose pages are patient. */
+export async function newContext(browser, options = {}) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
 }
 
 /**
@@ -59,7 +70,7 @@ export function listen(page, allowed) {
 export async function run(body, { gpu = false, flags = [], viewport = { width: 1280, height: 900 }, ...context } = {}) {
   const browser = await launch({ chromium: job.chromium, gpu, flags });
   try {
-    const page = await (await browser.newContext({ viewport, ...context })).newPage();
+    const page = await (await newContext(browser, { viewport, ...context })).newPage();
     const complaints = listen(page, job.allowed ?? job.url);
     const found = await attempt(() => body(page, complaints));
     if (job.screenshot) await page.screenshot({ path: job.screenshot, fullPage: true });
@@ -90,7 +101,12 @@ export function seek(page, seconds) {
     (to) =>
       new Promise((resolve) => {
         const { video } = window.player;
-        video.requestVideoFrameCallback((_now, { mediaTime }) => resolve(mediaTime));
+        // The first that comes may be a late one from before.
+        const shown = (_now, { mediaTime }) => {
+          if (Math.abs(mediaTime - video.currentTime) < (video.paused ? 0.1 : 1)) resolve(mediaTime);
+          else video.requestVideoFrameCallback(shown);
+        };
+        video.requestVideoFrameCallback(shown);
         video.currentTime = to;
       }),
     seconds,

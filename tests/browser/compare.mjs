@@ -89,9 +89,12 @@ async function inStep(page) {
   await compare(page);
   await page.evaluate(() => window.player.video.play());
   const playing = [];
-  for (let index = 0; index < 15; index += 1) {
+  const frames = new Set();
+  const ended = () => page.evaluate(() => window.player.video.ended);
+  while ((playing.length < 15 || frames.size < 5) && !(await ended())) {
     await page.waitForTimeout(120);
     playing.push(await look(page));
+    frames.add(playing.at(-1).a);
   }
   await page.evaluate(() => window.player.video.pause());
   await paired(page);
@@ -113,6 +116,8 @@ async function inStep(page) {
 
 async function close(page) {
   await part(page, "compare-close").click();
+  // A GPU may still be at its last frames.
+  await page.waitForFunction(() => window.openFrames.size === 0).catch(() => {});
   return {
     left: await page.evaluate(() => ({
       videos: window.player.shell.root.querySelectorAll("video").length,
@@ -249,22 +254,28 @@ async function filtered(page) {
 
 /** The server takes its time with each segment of side B. */
 async function late(page) {
+  let release = () => {};
+  const held = new Promise((done) => (release = done));
   await page.route(/\/up-[^/]+\/.*\.(m4s|ts)/, async (route) => {
-    await new Promise((done) => setTimeout(done, 1500));
+    await held;
     await route.continue();
   });
   await page.evaluate(() => window.player.video.play());
   await part(page, "compare").click();
   const note = part(page, "compare-note");
   await note.waitFor();
-  await page.waitForFunction(() => /being made/.test(window.player.shell.root.querySelector('[data-part="compare-note"]').textContent));
-  const text = await note.textContent();
-  const heldAt = await page.evaluate(() => ({ paused: window.player.video.paused, at: window.player.video.currentTime }));
-  await page.waitForFunction((at) => window.player.video.currentTime > at + 0.5, heldAt.at);
+  const seen = await page.waitForFunction(() => {
+    const { shell, video } = window.player;
+    const text = shell.root.querySelector('[data-part="compare-note"]').textContent;
+    return /being made/.test(text) && video.paused && { text, at: video.currentTime };
+  });
+  const { text, at } = await seen.jsonValue();
+  release();
+  await page.waitForFunction((halted) => window.player.video.currentTime > halted + 0.5, at);
   const playing = await look(page);
   await page.evaluate(() => window.player.video.pause());
   await note.waitFor({ state: "hidden" });
-  return { text, heldAt, playing };
+  return { text, playing };
 }
 
 async function failing(page) {
@@ -280,12 +291,16 @@ async function failing(page) {
   const text = await part(page, "compare-note").textContent();
   const at = await page.evaluate(() => window.player.video.currentTime);
   await playTo(page, at + 0.7);
+  // The frames may come later than the clock.
+  await page.waitForFunction((to) => {
+    const { shell, frameTime } = window.player;
+    return frameTime >= to && Number(shell.root.querySelector('[data-part="compare-canvas-a"]').dataset.seconds) >= to;
+  }, at + 0.6);
   return { text, alone: (await look(page)).a, video: await page.evaluate(() => window.player.frameTime), ...(await close(page)) };
 }
 
 await run(
   async (page) => {
-    page.setDefaultTimeout(20_000);
     await page.addInitScript(countFrames);
     await open(page, job.url, { title: job.title, t: String(job.at ?? 2) });
     await page.evaluate(() => (window.player.video.muted = true));

@@ -55,7 +55,12 @@ async function links(page) {
       return currentVariant && video.readyState >= 2 && !video.seeking && document.title.includes(" – ");
     });
     await page.waitForFunction((id) => !id || window.player.currentVariant.id === id, parameters.variant ?? null);
-    await page.waitForFunction(() => new URL(location.href).searchParams.get("t"));
+    // It has landed near there, and the address, rounded up to milliseconds, names the frame on the screen.
+    await page.waitForFunction((at) => {
+      const { video, titleTime, frameSeconds } = window.player;
+      const ahead = Number(new URL(location.href).searchParams.get("t")) - titleTime;
+      return !video.seeking && Math.abs(titleTime - at) < 2 * frameSeconds && ahead >= 0 && ahead < 0.0011;
+    }, Number(parameters.t));
     found.push({
       counter: await counter(page),
       variant: await page.evaluate(() => window.player.currentVariant.label),
@@ -78,6 +83,8 @@ async function variants(page) {
 }
 
 async function choose(page, variant) {
+  // At the end of a title nothing is switched any more.
+  if (await page.evaluate(() => window.player.video.currentTime > window.player.video.duration / 2)) await seekAndPlay(page, 0);
   await fromMenu(page, "variant", variant.id);
   await page.waitForFunction(
     ({ id, height }) => window.player.currentVariant?.id === id && window.player.video.videoHeight === height,

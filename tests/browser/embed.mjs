@@ -13,7 +13,7 @@ await run(async (page) => {
     window.player = document.querySelector("upscale-player").player;
     return window.player?.currentVariant && window.player.video.readyState >= 2 && !window.player.video.seeking;
   });
-  await page.waitForFunction(() => window.player.titleTime > 0);
+  await page.waitForFunction(() => Math.abs(window.player.titleTime - 2.5) < 0.05);
   const landed = await page.evaluate(() => window.player.titleTime);
   const upscaled = await page.evaluate(() => window.player.variants.find(({ madeBy }) => madeBy === "server"));
   await page.evaluate(({ id }) => {

@@ -28,6 +28,7 @@ async function play(page) {
   const button = page.locator('button[data-part="filter"]');
   await button.click();
   await drawn(page);
+  await fitted(page);
   const on = await overlay(page);
   await playTo(page, (await clock(page)) + 0.7);
   const unseen = await countUnseen(page);
@@ -57,23 +58,24 @@ async function play(page) {
 async function lose(page) {
   await start(page);
   await set(page, { on: true, preset: "upscale-m" });
-  await page.evaluate(() => window.player.video.play());
+  await playSlowly(page);
   await drawn(page);
   const kinds = [(await running(page)).kind];
   const clocks = [await clock(page)];
   const said = [];
   for (let time = 0; time < job.losses; time += 1) {
     await page.evaluate(() => window.player.filter.lose());
-    await page.waitForFunction(
+    const notice = await page.waitForFunction(
       (seen) => {
-        const notice = document.querySelector("upscale-player").shadowRoot.querySelector('.notice[data-source="filter"]');
-        return notice && notice.textContent !== seen;
+        const { shadowRoot } = document.querySelector("upscale-player");
+        const text = shadowRoot.querySelector('.notice[data-source="filter"] p')?.textContent;
+        return text !== seen && text;
       },
       said.at(-1) ?? null,
     );
-    said.push(await notice(page));
+    said.push(await notice.jsonValue());
     kinds.push((await running(page))?.kind ?? null);
-    await playTo(page, (await clock(page)) + 0.5);
+    await playTo(page, (await clock(page)) + 0.1);
     clocks.push(await clock(page));
     if (kinds.at(-1)) await drawn(page);
   }
@@ -92,8 +94,8 @@ async function pace(page) {
       const text = shadowRoot.querySelector('.notice[data-source="filter"]')?.textContent;
       if (text && text !== window.steps.at(-1)) window.steps.push(text);
     }).observe(shadowRoot, { childList: true, subtree: true });
-    return window.player.video.play();
   });
+  await playSlowly(page);
   await page.waitForFunction(() => window.player.filter.trouble);
   return { steps: await page.evaluate(() => window.steps), ...(await overlay(page)), seconds: await clock(page) };
 }
@@ -115,6 +117,13 @@ async function start(page) {
   });
 }
 
+/** So that a slow machine is done before the title is. */
+const playSlowly = (page) =>
+  page.evaluate(() => {
+    window.player.video.playbackRate = 0.25;
+    return window.player.video.play();
+  });
+
 const set = (page, choice) => page.evaluate((changed) => window.player.filter.set(changed), choice);
 const running = (page) => page.evaluate(() => window.player.filter.running);
 const clock = (page) => page.evaluate(() => window.player.video.currentTime);
@@ -133,14 +142,26 @@ async function drawn(page, preset) {
   await page.evaluate(() => window.player.filter.picture());
 }
 
+/** Until the canvas is as large as the picture: it follows the layout with a delay. */
+const fitted = (page) =>
+  page.waitForFunction(() => {
+    const { width, height } = window.player.pictureBox;
+    const canvas = window.filterCanvas();
+    return canvas.width === Math.round(width * devicePixelRatio) && canvas.height === Math.round(height * devicePixelRatio);
+  });
+
 /** How many frames are drawn while the player is scrolled out of sight, and whether any are when it is back. */
 async function countUnseen(page) {
   const drawn = () => page.evaluate(() => window.player.filter.drawn);
   await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
-  await playTo(page, (await clock(page)) + 0.5);
-  const before = await drawn();
-  await playTo(page, (await clock(page)) + 0.7);
-  const unseen = (await drawn()) - before;
+  let before = 0;
+  let unseen = 1;
+  // What was under way when it left may take its time.
+  for (let look = 0; unseen && look < 8; look += 1) {
+    before = await drawn();
+    await playTo(page, (await clock(page)) + 0.7);
+    unseen = (await drawn()) - before;
+  }
   await page.evaluate(() => window.scrollTo(0, 0));
   await page.waitForFunction((count) => window.player.filter.drawn > count, before + unseen);
   return unseen;
@@ -150,12 +171,6 @@ async function openMenu(page) {
   await page.locator('[data-part="settings-button"]').click();
   await page.locator('[data-menu="filter"]').click();
 }
-
-const notice = (page) =>
-  page.evaluate(() => {
-    const { shadowRoot } = document.querySelector("upscale-player");
-    return shadowRoot.querySelector('.notice[data-source="filter"] p')?.textContent ?? null;
-  });
 
 /** What a viewer can see of the filter. */
 function overlay(page) {

@@ -41,9 +41,11 @@ const found = (page) =>
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   }));
 
-const browser = await chromium.launch({ executablePath: job.chromium, args: FLAGS, headless: true });
+const PATIENCE_MS = 180_000;
+const browser = await chromium.launch({ executablePath: job.chromium, args: FLAGS, headless: true, timeout: PATIENCE_MS });
 try {
   const page = await browser.newPage({ viewport: { width: 1180, height: 900 } });
+  page.setDefaultTimeout(PATIENCE_MS);
   const url = pathToFileURL(job.page).href;
   const complaints = [];
   page.on("console", (message) => complaints.push(message.text()));
@@ -59,7 +61,7 @@ try {
   const tip = await page.locator(".tip").innerText();
   await page.setViewportSize({ width: 400, height: 800 });
   const fits = () => document.documentElement.scrollWidth <= document.documentElement.clientWidth;
-  await page.waitForFunction(fits, null, { timeout: 10_000 }).catch(() => {}); // "resize" comes with a later frame
+  await page.waitForFunction(fits, null, { timeout: 60_000 }).catch(() => {}); // "resize" comes with a later frame
   const narrow = (await found(page)).overflow;
   await page.setViewportSize({ width: 1180, height: 900 });
   await page.mouse.move(0, 0);

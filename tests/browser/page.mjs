@@ -2,11 +2,11 @@
 // usage: node page.mjs '{"chromium": PATH, "url": BASE, "title": ID, "artefacts": FOLDER}'
 
 import { audit } from "./audit.mjs";
-import { job, launch, listen } from "./browser.mjs";
+import { job, launch, listen, newContext } from "./browser.mjs";
 
 const shot = (page, name) => page.screenshot({ path: `${job.artefacts}/page-${name}.png` });
 const part = (name) => `[data-part="${name}"]`;
-const until = (page, test, argument) => page.waitForFunction(test, argument, { timeout: 20_000 });
+const until = (page, test, argument) => page.waitForFunction(test, argument);
 
 /** What has the focus, through all shadow roots: its label or text. */
 const focused = (page) =>
@@ -22,12 +22,20 @@ const focused = (page) =>
   });
 
 async function library(page) {
+  // The list comes once the page was painted without it, and anew once it was looked at.
+  const gates = [gate(), gate()];
+  let lists = 0;
+  await page.route("**/api/titles", async (route) => {
+    await gates[Math.min(lists++, 1)].opened;
+    await route.continue();
+  });
   await page.goto(`${job.url}/`);
+  const painted = await until(page, () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+  const paint = { milliseconds: await painted.jsonValue(), lists };
+  gates[0].open();
   await page.waitForSelector(`${part("titles")} li`);
-  const paint = await page.evaluate(() =>
-    Object.fromEntries(performance.getEntriesByType("paint").map(({ name, startTime }) => [name, startTime])),
-  );
   const preparing = await page.locator(".preparing").count();
+  gates[1].open();
   const dark = await audit(page);
   await page.emulateMedia({ colorScheme: "light" });
   const light = await audit(page);
@@ -43,6 +51,13 @@ async function library(page) {
   return { paint, preparing, audits: { dark, light }, matches, nothing };
 }
 
+/** Something to wait for. */
+function gate() {
+  let open = () => {};
+  const opened = new Promise((done) => (open = done));
+  return { open, opened };
+}
+
 /** From the card to every control of the player and back, by keys alone. */
 async function keyboard(page) {
   await page.focus(`${part("titles")} [data-id="${job.title}"]`);
@@ -54,9 +69,12 @@ async function keyboard(page) {
   const keys = {};
   for (const key of ["5", "ArrowRight", "l", "j", "ArrowLeft", ".", ",", "m"]) {
     await page.keyboard.press(key);
-    await until(page, () => !window.player.video.seeking);
-    // Frames step from the one that is shown.
-    await page.waitForTimeout(120);
+    // Frames step from the one that is shown, which is 40 ms long.
+    await until(page, () => {
+      const { video, frameTime } = window.player;
+      const into = video.currentTime - frameTime;
+      return !video.seeking && into > -0.002 && into < 0.042;
+    });
     keys[key] = await state();
   }
   await page.keyboard.press("f");
@@ -153,7 +171,7 @@ async function click(page) {
 
 /** A phone: 360 px wide, touch. */
 async function narrow(browser) {
-  const context = await browser.newContext({ viewport: { width: 360, height: 720 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
+  const context = await newContext(browser, { viewport: { width: 360, height: 720 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
   const page = await context.newPage();
   const complaints = listen(page, job.url);
   await page.goto(`${job.url}/`);
@@ -177,7 +195,7 @@ async function narrow(browser) {
     });
   });
   await page.tap(`upscale-player ${part("settings-button")}`);
-  await page.waitForTimeout(300);
+  await until(page, () => window.player.shell.menu.matches(":popover-open.sheet"));
   await shot(page, "narrow-menu");
   audits["narrow menu"] = await audit(page);
   overflows.menu = await overflow(page);
@@ -193,7 +211,7 @@ const overflow = (page) =>
 const browser = await launch({ chromium: job.chromium });
 const found = { failure: null };
 try {
-  const page = await (await browser.newContext({ viewport: { width: 1280, height: 860 } })).newPage();
+  const page = await (await newContext(browser, { viewport: { width: 1280, height: 860 } })).newPage();
   found.complaints = listen(page, job.url);
   for (const step of [library, keyboard, mouse]) found[step.name] = await step(page);
   found.narrow = await narrow(browser);

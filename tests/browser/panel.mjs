@@ -83,7 +83,8 @@ async function live(page) {
 /** What a reader of the page gets on a narrow screen, and whether anything is wider than that. */
 async function narrow(page) {
   await page.setViewportSize({ width: 360, height: 740 });
-  await page.waitForTimeout(300);
+  const fits = () => document.documentElement.scrollWidth <= document.documentElement.clientWidth;
+  await page.waitForFunction(fits, null, { timeout: 60_000 }).catch(() => {}); // "resize" comes with a later frame
   await page.screenshot({ path: job.screenshot.replace(".png", "-360.png"), fullPage: true });
   return page.evaluate(() => {
     const panel = window.player.shell.root.querySelector('[data-part="panel-body"]').getBoundingClientRect();
@@ -93,7 +94,6 @@ async function narrow(page) {
 }
 
 await run(async (page) => {
-  page.setDefaultTimeout(20_000);
   const start = { title: job.title, t: "1" };
   const release = await holdBack(page);
   await open(page, job.url, start);
@@ -114,7 +114,7 @@ await run(async (page) => {
   await page.evaluate(() => (window.player.video.muted = true));
   await part(page, "compare").click();
   await fetched(page, 3);
-  await page.waitForTimeout(700);
+  await page.waitForFunction(() => /second side/.test(window.player.shell.root.querySelector('[data-part="panel-buffer"]').textContent));
   const warm = { rows: await rows(page), tiles: await tiles(page), cmcd: await part(page, "panel-cmcd").textContent() };
   const violations = [...(await audit(page))];
   const small = await narrow(page);

@@ -25,7 +25,7 @@ await run(async (page) => {
       video.currentTime = 0;
       hls.subtitleTrack = index;
       const cues = () => tracks.get(hls.subtitleTracks[index].default ? "default" : `subtitles${index}`) ?? new Map();
-      const end = performance.now() + 20_000;
+      const end = performance.now() + 180_000;
       while (performance.now() < end && cues().size < count) {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }

@@ -1,6 +1,7 @@
 // Shows subtitles in Chromium, and prints what is seen as one JSON object.
 // usage: node subtitles.mjs '{"chromium": PATH, "url": BASE, "scenario": NAME, "pictures": FOLDER, …}'
 
+import { writeFile } from "node:fs/promises";
 import { job, open, playTo, run, seek } from "./browser.mjs";
 
 const TRACKS = ["English", "Styled", "Fontless", "Broken style", "Broken", "Holed", "Gone"];
@@ -20,12 +21,15 @@ async function places(page) {
   const floor = await page.evaluate(() => part("controls").querySelector("media-time-range").getBoundingClientRect().top - picture().y);
   await seek(page, 10.2);
   await page.evaluate(() => {
-    window.player.video.playbackRate = 0.25;
+    // The cue has to outlast the controls.
+    window.player.video.playbackRate = 0.0625;
     void window.player.video.play();
   });
-  await page.waitForFunction(() => root().querySelector("media-controller").hasAttribute("userinactive"));
-  await page.waitForFunction((above) => cueBoxes()[0]?.bottom > above, floor);
-  return { found, floor, picture: await box(page), unguarded: await cues(page) };
+  const unguarded = await page.waitForFunction((above) => {
+    const isAlone = root().querySelector("media-controller").hasAttribute("userinactive");
+    return isAlone && cueBoxes()[0]?.bottom > above && cueBoxes();
+  }, floor);
+  return { found, floor, picture: await box(page), unguarded: await unguarded.jsonValue() };
 }
 
 /** Screenshots of both renderers at this display's resolution, and in full screen. */
@@ -67,9 +71,7 @@ async function styles(page) {
     await change(page, fields);
     pictures.push(await shoot(page, `style-${pictures.length}`));
   }
-  await change(page, { delaySeconds: 2 });
-  await seek(page, 1);
-  await page.waitForFunction(() => cueTexts()[0] === "This is how subtitles look.");
+  const sample = await change(page, { delaySeconds: 2 });
   await page.waitForFunction(() => cueTexts().length === 0);
   await seek(page, 4);
   const delayed = (await cues(page)).map(({ text }) => text);
@@ -86,13 +88,15 @@ async function styles(page) {
   await page.waitForFunction(() => !part("ass") && cueTexts()[0] === "HIHIHI");
   await page.evaluate(() => part("subtitle-reset").click());
   await page.waitForFunction(() => part("ass"));
-  return { pictures, delayed, remembered, authored, kept: await page.evaluate(() => localStorage.getItem("upscale-player:subtitle-style")) };
+  return { pictures, sample, delayed, remembered, authored, kept: await page.evaluate(() => localStorage.getItem("upscale-player:subtitle-style")) };
 }
 
 /** What is shown with each frame, at two rates; and ASS on a shifted timeline. */
 async function timing(page) {
   await show(page, "film", "English");
   await settled(page);
+  // Of the second segment, too.
+  await page.waitForFunction(() => window.player.subtitleCues.some(({ startTime }) => startTime >= 10));
   await page.evaluate(() => {
     window.seen = [];
     const { video } = window.player;
@@ -129,8 +133,8 @@ async function troubles(page) {
     if (name === "Broken style") await settled(page);
     said[name] = { message: await page.evaluate(() => message()), cues: (await cues(page)).map(({ text }) => text) };
     await seek(page, 11);
-    await page.evaluate(() => window.player.video.play());
     if (name === "Broken" || name === "Holed") await page.waitForFunction(() => cueTexts()[0] === "After the seek");
+    await page.evaluate(() => window.player.video.play());
     await page.waitForFunction(() => window.player.video.currentTime > 11.2);
     await page.evaluate(() => window.player.video.pause());
   }
@@ -181,7 +185,7 @@ const choose = (page, name) =>
     window.player.chooseSubtitle(track.id);
   }, name);
 
-/** By the form, as a viewer would. */
+/** By the form, as a viewer would; the texts that are shown at once. */
 const change = (page, fields) =>
   page.evaluate((wanted) => {
     for (const [name, value] of Object.entries(wanted)) {
@@ -189,29 +193,37 @@ const change = (page, fields) =>
       control.value = String(value);
       control.dispatchEvent(new Event("input", { bubbles: true }));
     }
+    return cueTexts();
   }, fields);
 
 /** Until the cues of this time are there: each scenario asks at times that have some. */
 const settled = (page) => page.waitForFunction(() => cueTexts().length > 0);
 
-/** Until ASS has drawn what belongs to the frame, and the display had time to show it. */
+/** Until ASS has drawn what belongs to the frame; the display shows it a little later. */
 async function drawn(page) {
   await page.waitForFunction(() => {
     const { delaySeconds = 0 } = JSON.parse(localStorage.getItem("upscale-player:subtitle-style") ?? "{}");
     const wanted = window.player.frameTime - window.player.title.ass_offset_seconds - delaySeconds;
     return !cueTexts().length && Math.abs(Number(part("ass")?.dataset.drawn) - wanted) < 0.002;
   });
-  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-  await page.waitForTimeout(100);
 }
 
 const cues = (page) => page.evaluate(() => cueBoxes());
 const box = (page) => page.evaluate(() => picture());
 
-/** The picture with all that lies over it, in device pixels; its file. */
+/** The picture with all that lies over it, in device pixels, once it stands still; its file. */
 async function shoot(page, name) {
   const path = `${job.pictures}/${name}.png`;
-  await page.screenshot({ path, clip: await box(page) });
+  const clip = await box(page);
+  let last = Buffer.alloc(0);
+  for (let same = 0; same < 3; ) {
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    await page.waitForTimeout(50);
+    const shot = await page.screenshot({ clip });
+    same = shot.equals(last) ? same + 1 : 0;
+    last = shot;
+  }
+  await writeFile(path, last);
   return path;
 }
 

@@ -20,7 +20,7 @@ def test_units(unit: Path, tmp_path: Path) -> None:
     rolldown = require_made("origin/player/node_modules/.bin/rolldown")
     options = ["--format", "esm", "--platform", "node", "--file", str(bundle)]
     for command in ([str(rolldown), str(unit), *options], [require("node"), "--test", str(bundle)]):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert int(re.search(r"# pass (\d+)", done.stdout)[1]) > 1
 

@@ -38,7 +38,7 @@ def look(page: Path) -> dict[str, Any]:
         [require("node"), str(script), json.dumps(job)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=540,
         check=False,
     )
     assert done.returncode == 0, done.stderr

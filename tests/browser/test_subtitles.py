@@ -167,6 +167,7 @@ def test_the_style_changes_the_picture_and_is_remembered(origin: str) -> None:
     yellow = (last[..., 0] > 100) & (last[..., 2] < 90)
     _, top, _, bottom = extent(yellow)
     assert 0.5 < top < bottom < 0.7
+    assert report["sample"] == ["This is how subtitles look."]
     assert report["delayed"] == ["HIHIHI"]
     assert report["authored"] == 0
     assert '"asAuthored":true' in report["kept"]

@@ -1,20 +1,18 @@
 // What the page says when things are missing or broken, as one JSON object.
 // usage: node trouble.mjs '{"chromium": PATH, "url": BASE, "title": ID}'
 
-import { attempt, job, launch, listen } from "./browser.mjs";
+import { attempt, job, launch, listen, newContext } from "./browser.mjs";
 
 const messages = () => Array.from(window.player.shell.messages.querySelectorAll("p"), (line) => line.textContent);
 
 /** Opens the page in a browser that lacks `missing`, and waits until it says something or plays. */
 async function without(browser, missing, parameters) {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await newContext(browser)).newPage();
   const complaints = listen(page, job.url);
   await page.addInitScript(missing);
   await page.goto(`${job.url}/?${new URLSearchParams(parameters)}`);
   await page.waitForFunction(
     () => window.player && (window.player.shell.messages.textContent || window.player.video.currentTime > 0.3 || document.querySelector('[data-part="message"]').textContent),
-    null,
-    { timeout: 20_000 },
   );
   const found = await page.evaluate(() => ({
     said: Array.from(window.player.shell.messages.querySelectorAll("p"), (line) => line.textContent),
@@ -37,7 +35,7 @@ const noStorage = () => {
 
 /** Without MSE, but with HLS of its own: what the player asks the video element for. */
 async function nativeHls(browser) {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await newContext(browser)).newPage();
   await page.addInitScript(() => {
     delete window.MediaSource;
     delete window.ManagedMediaSource;
@@ -52,13 +50,13 @@ async function nativeHls(browser) {
 
 /** Plays over a segment that no variant has. */
 async function hole(browser) {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await newContext(browser)).newPage();
   await page.goto(`${job.url}/?title=${job.title}`);
   await page.waitForFunction(() => window.player?.video.currentTime > 0.3);
   await page.evaluate(() => {
     window.player.video.playbackRate = 4;
   });
-  await page.waitForFunction((behind) => window.player.video.currentTime > behind, job.behind, { timeout: 60_000 });
+  await page.waitForFunction((behind) => window.player.video.currentTime > behind, job.behind);
   const said = await page.evaluate(messages);
   await page.close();
   return { said };
@@ -66,14 +64,17 @@ async function hole(browser) {
 
 /** A link to a title that is still being prepared: it says so, and then plays. */
 async function preparing(browser) {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await newContext(browser)).newPage();
   await page.goto(`${job.url}/?title=demo/slow`);
-  await page.waitForFunction(() => window.player?.shell.messages.textContent);
-  const said = await page.evaluate(messages);
+  const said = await page.waitForFunction(() => {
+    const lines = Array.from(window.player?.shell.messages.querySelectorAll("p") ?? [], (line) => line.textContent);
+    return lines.length && lines;
+  });
+  const lines = await said.jsonValue();
   await page.waitForFunction(() => window.player.video.currentTime > 0.3);
   const after = await page.evaluate(messages);
   await page.close();
-  return { said, after };
+  return { said: lines, after };
 }
 
 const scenarios = { hole, nativeHls };
