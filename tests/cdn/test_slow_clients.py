@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import resource
+import signal
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.http_client import get
+from tests.soak.processes import children
 from tests.tools import run_origin
 
 HALF_OPEN, SLOW_HEADS, SLOW_READS = 500, 350, 150
@@ -139,6 +141,23 @@ def _is_whole(connection: socket.socket) -> bool:
     except OSError:
         return False
     return got > len(BIG)
+
+
+def test_a_standstill_of_the_origin_is_not_counted_against_a_client(tmp_path):
+    """What is sent meanwhile is read only after the look at who is too slow."""
+    others = set(children(os.getpid()))
+    with serving(tmp_path, SETTINGS) as base, connect(base) as connection:
+        (pid,) = set(children(os.getpid())) - others
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n")
+        get(f"{base}/healthz")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(2 * LIMIT_SECONDS)
+        connection.sendall(b"Host: a\r\n\r\n")
+        os.kill(pid, signal.SIGCONT)
+        connection.settimeout(PATIENCE_SECONDS)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n")
+        until(lambda: figure(base, "connections_shed_total", "head") == 1)
 
 
 def test_who_reads_at_the_least_rate_is_never_shed(base):
