@@ -57,15 +57,26 @@ async function compare(page) {
   await paired(page);
 }
 
-/** Waits until both sides show the frame of the video itself. */
-async function paired(page) {
-  const found = page.waitForFunction(() => {
+/** Pauses as a viewer does, not while the video waits for the other side: it would go on after that. */
+const pause = (page) =>
+  page.waitForFunction(() => {
+    const { video, comparing } = window.player;
+    if (comparing?.held) return false;
+    video.pause();
+    return true;
+  });
+
+/** Waits until both sides show the frame of the video itself, and that is the one that was sought. */
+async function paired(page, sought = null) {
+  const found = page.waitForFunction((target) => {
     const { shell, video, frameTime } = window.player;
     const canvases = ["a", "b"].map((side) => shell.root.querySelector(`[data-part="compare-canvas-${side}"]`));
-    const times = canvases.map((canvas) => Number(canvas?.dataset.seconds ?? Number.NaN));
-    // The clock may be ahead: a browser that is late when it is paused leaves the frame that it has.
-    return !video.seeking && times.every((time) => Math.abs(time - frameTime) < 0.001);
-  });
+    const [time, other] = canvases.map((canvas) => Number(canvas?.dataset.seconds ?? Number.NaN));
+    // Not every last frame is called back for: the clock, too, may tell which it is.
+    const isFrame = Math.abs(time - frameTime) < 0.001 || Math.abs(video.currentTime - time) < 0.09;
+    const isThere = !video.seeking && (target === null || Math.abs(target - time) < 0.09);
+    return isThere && isFrame && Math.abs(time - other) < 0.001;
+  }, sought);
   await found.catch(async () => {
     throw new Error(`no pair of the frame on the screen: ${JSON.stringify(await situation(page))}`);
   });
@@ -96,19 +107,19 @@ async function inStep(page) {
     playing.push(await look(page));
     frames.add(playing.at(-1).a);
   }
-  await page.evaluate(() => window.player.video.pause());
+  await pause(page);
   await paired(page);
   const paused = await look(page);
   const seeks = [];
   for (const target of job.seeks) {
     await seek(page, target);
-    await paired(page);
+    await paired(page, target);
     seeks.push({ target, ...(await look(page)) });
   }
   // Within the frame that is there already.
   const { currentTime } = await page.evaluate(() => ({ currentTime: window.player.frameTime }));
   await seek(page, currentTime + 0.002);
-  await paired(page);
+  await paired(page, currentTime);
   seeks.push({ target: currentTime + 0.002, ...(await look(page)) });
   const { offset } = await page.evaluate(() => ({ offset: window.player.second.offset }));
   return { playing, paused, seeks, offset, ...(await close(page)) };
@@ -225,7 +236,7 @@ async function swappedSides(page) {
   await playTo(page, (await page.evaluate(() => window.player.video.currentTime)) + 1);
   const playing = await look(page);
   // The variant menu, too, chooses the leading side.
-  await page.evaluate(() => window.player.video.pause());
+  await pause(page);
   await paired(page);
   return { first, playing, labels: await labels(page), ...(await close(page)) };
 }
@@ -246,9 +257,9 @@ async function filtered(page) {
     await page.waitForTimeout(250);
     playing.push(await look(page));
   }
-  await page.evaluate(() => window.player.video.pause());
+  await pause(page);
   await seek(page, job.seeks[0]);
-  await paired(page);
+  await paired(page, job.seeks[0]);
   return { first, playing, sought: await look(page), videos, milliseconds, labels: await labels(page), ...(await close(page)) };
 }
 
@@ -273,7 +284,7 @@ async function late(page) {
   release();
   await page.waitForFunction((halted) => window.player.video.currentTime > halted + 0.5, at);
   const playing = await look(page);
-  await page.evaluate(() => window.player.video.pause());
+  await pause(page);
   await note.waitFor({ state: "hidden" });
   return { text, playing };
 }

@@ -114,6 +114,8 @@ export interface Player {
 export interface Comparing {
   /** Of the filters that run on its sides, for the last frame; null where none does. */
   readonly gpuMilliseconds: number | null;
+  /** Whether the video stands still only until the other side is there. */
+  readonly held: boolean;
 }
 
 export interface SecondPlayback {

@@ -25,6 +25,8 @@ export class Comparison implements Comparing {
   private readonly timer: number;
   private readonly heard = new AbortController();
   private switching = false;
+  /** Whether the viewer went elsewhere since the switch began: the frame on the screen may be of before. */
+  private sought = false;
   /** Whether a frame came before it was known to be of the right variant. */
   private missed = false;
   /** Of the frame that the leading video shows. */
@@ -72,6 +74,10 @@ export class Comparison implements Comparing {
     return spent.length ? spent.reduce((sum, value) => sum + value, 0) : null;
   }
 
+  get held(): boolean {
+    return this.lockstep?.held ?? false;
+  }
+
   /** The main video keeps this side's variant as long as the comparison lasts. */
   pin(): void {
     const { player, leader } = this;
@@ -80,12 +86,13 @@ export class Comparison implements Comparing {
     if (player.chosenVariant?.id !== leader.id) player.chooseVariant(leader.id);
     if (this.isPinned()) {
       // A video that is paused keeps its old picture until it seeks.
-      if (this.switching && video.paused) video.currentTime = player.frameTime + INSIDE_SECONDS;
+      if (this.switching && video.paused) video.currentTime = this.sought ? video.currentTime : player.frameTime + INSIDE_SECONDS;
       else if (this.missed) this.captures[0]?.grab();
       this.switching = false;
       this.missed = false;
     } else if (player.currentVariant && !this.switching) {
       this.switching = true;
+      this.sought = video.seeking;
       // At once, not from the next segment on.
       hls.currentLevel = leader.index;
     }
@@ -173,6 +180,7 @@ export class Comparison implements Comparing {
   }
 
   private forget(): void {
+    this.sought = true;
     this.pairing.clear();
     for (const filter of this.filters) filter?.clear();
   }
@@ -198,6 +206,7 @@ export class Comparison implements Comparing {
   private report(): void {
     if (this.missed) this.pin();
     if (this.isOutdated()) for (const capture of this.captures) capture.grab();
+    else if (this.isBehind() && !this.player.video.seeking) for (const capture of this.captures) capture.catchUp();
     if (this.failure) return this.view.say(this.failure.text, this.failure.side);
     if (!this.isBehind()) {
       this.waitingSince = null;
@@ -212,7 +221,7 @@ export class Comparison implements Comparing {
   private isBehind(): boolean {
     const { video } = this.player;
     if (!this.pair) return true;
-    if (this.lockstep?.held) return true;
+    if (this.held) return true;
     return video.paused && !video.seeking && !this.isShown();
   }
 

@@ -15,6 +15,8 @@ const KEPT = 6;
 /** Calls back with every frame of a video that comes to the screen; who gets it closes it. */
 export class Capture {
   private handle: number;
+  /** Of the last frame, in microseconds. */
+  private timestamp: number | null = null;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -26,15 +28,33 @@ export class Capture {
 
   /** The frame says itself when it is due: by the time of the callback there may be a newer one. */
   grab(): void {
-    try {
-      this.onFrame(new VideoFrame(this.video));
-    } catch (error) {
-      if (!(error instanceof DOMException)) throw error;
-    }
+    const frame = this.current();
+    if (frame) this.take(frame);
+  }
+
+  /** Takes the frame on the screen if it is not the last one taken: not every one is called back for. */
+  catchUp(): void {
+    const frame = this.current();
+    if (frame?.timestamp === this.timestamp) frame?.close();
+    else if (frame) this.take(frame);
   }
 
   stop(): void {
     this.video.cancelVideoFrameCallback(this.handle);
+  }
+
+  private current(): VideoFrame | null {
+    try {
+      return new VideoFrame(this.video);
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      return null;
+    }
+  }
+
+  private take(frame: VideoFrame): void {
+    this.timestamp = frame.timestamp;
+    this.onFrame(frame);
   }
 
   private readonly next = (): void => {
