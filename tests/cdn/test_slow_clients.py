@@ -129,7 +129,7 @@ def test_a_thousand_slow_ones_are_shed_while_others_are_served(base):
         assert figure(base, "connections_shed_total", "crowd") == 0
         assert not all(_is_whole(connection) for connection in reads)
         stop.set()
-        assert served.result() > 0
+        assert served.result() > 10
 
 
 def _is_whole(connection: socket.socket) -> bool:
