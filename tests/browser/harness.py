@@ -54,17 +54,16 @@ def holes(buffered: list[list[float]]) -> list[float]:
 
 
 def faults(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """What hls.js reported and a viewer may notice on a machine of any speed."""
+    """What hls.js reported and a viewer may notice, stalls included."""
     return [error for error in report["errors"] if error["fatal"] or not _is_harmless(error)]
 
 
 def _is_harmless(error: dict[str, Any]) -> bool:
-    """A load that hls.js ended itself in order to switch, a pause, or its step at the start.
+    """A load that hls.js ended itself in order to switch, or its step over the gap at the start.
 
     It puts the first DTS at 0, so wherever B-frames delay the first PTS there is a gap before the
-    first frame, in the source's variants as in ours. A pause that ends by itself is a busy machine:
-    for one that our segments cause, hls.js has to nudge the video or to step over a hole.
+    first frame, in the source's variants as in ours.
     """
     at_start = re.compile(r"seeking from 0(\.0\d*)? to 0\.[012]\d*$")
     is_step = error["details"] == "bufferSeekOverHole" and at_start.search(error["reason"])
-    return error["details"] in ("aborted", "bufferStalledError") or bool(is_step)
+    return error["details"] == "aborted" or bool(is_step)

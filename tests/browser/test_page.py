@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from tests.browser.fake_origin import fake_origin
-from tests.browser.harness import drive, faults, run_driver
+from tests.browser.harness import drive, run_driver
 from tests.tools import artefacts, require_made
 
 pytestmark = pytest.mark.browser
 
 TITLE = "demo/bunny-fmp4"
 SCRIPT_BUDGET_BYTES = 1_500_000
+FIRST_PAINT_BUDGET_MS = 1_000
 NO_MSE = "This browser has no Media Source Extensions"
 
 
@@ -23,7 +24,7 @@ def test_the_menu_names_the_variants_and_no_other_host_is_asked(small_library: P
 
     assert report["failure"] is None
     assert report["complaints"] == []
-    assert faults(report) == []
+    assert report["errors"] == []
     assert report["variantMenu"] == ["Automatic", "source 72p", "144p · anime4k-m · server"]
     assert report["chip"] == report["variant"]
 
@@ -36,7 +37,7 @@ def test_it_begins_with_the_source_and_stays_upscaled_though_each_segment_is_wai
         report = drive(url, TITLE, "automatic", name="page-slow", segments=4)
 
     assert report["failure"] is None
-    assert faults(report) == []
+    assert report["errors"] == []
     levels = [segment["level"] for segment in report["segments"] if segment["kind"] == "main"]
     source, upscaled = report["source"]["index"], report["upscaled"]["index"]
     assert levels == [source] + [upscaled] * (len(levels) - 1)
@@ -78,10 +79,10 @@ def test_the_library_is_searched_and_says_what_is_being_prepared(used: dict[str,
     assert library["nothing"] == "No title matches."
 
 
-def test_the_first_paint_waits_for_no_list(used: dict[str, Any]) -> None:
-    """How long it takes is this machine's affair; its budget is that of the script, below."""
+def test_the_first_paint_is_within_a_second_and_waits_for_no_list(used: dict[str, Any]) -> None:
     paint = used["library"]["paint"]
 
+    assert paint["milliseconds"] < FIRST_PAINT_BUDGET_MS
     assert paint["lists"] <= 1  # which the driver holds back until then
     (artefacts() / "first-paint.txt").write_text(f"{paint['milliseconds']:.0f} ms\n")
 
